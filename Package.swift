@@ -1,0 +1,75 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Targets in dependency order, top to bottom; docs/architecture.md explains the direction of imports.
+
+let root = Context.packageDirectory
+/// `PELLUCID_SANITIZE=address swift test …` needs undefined symbols in the shared library.
+let sanitized = Context.environment["PELLUCID_SANITIZE"] != nil
+/// The shipped library holds its own copy of OpenBLAS; `PELLUCID_OPENBLAS=dynamic` links the system's instead.
+let dynamicBLAS = Context.environment["PELLUCID_OPENBLAS"] == "dynamic"
+
+let contract: [CSetting] = [.headerSearchPath("../../include")]
+let strict: [SwiftSetting] = [
+    // Headers of C targets include the contract as <pellucid/…>.
+    .unsafeFlags(["-Xcc", "-I\(root)/include"]),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let package = Package(
+    name: "pellucid",
+    products: [
+        .library(name: "pellucid", type: .dynamic, targets: ["Dylib"]),
+        .executable(name: "pellucid-tool", targets: ["Tool"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    ],
+    targets: [
+        // The public contract, and what Swift cannot express.
+        .systemLibrary(name: "CPellucid", path: "include"),
+        .target(
+            name: "CSupport", cSettings: contract,
+            linkerSettings: [.linkedLibrary("png16"), .linkedLibrary("jpeg")]),
+        .target(name: "COnnx", linkerSettings: [.linkedLibrary("protobuf-lite")]),
+
+        // The library, bottom up.
+        .target(name: "Tensors", dependencies: ["CSupport"], swiftSettings: strict),
+        .target(name: "Graphs", dependencies: ["Tensors", "COnnx", "CSupport"], swiftSettings: strict),
+        .target(name: "BackendCPU", cSettings: contract, linkerSettings: blas()),
+        .target(name: "Runtime", dependencies: ["Graphs", "CPellucid", "BackendCPU", "CSupport"], swiftSettings: strict),
+        .target(name: "Imaging", dependencies: ["Tensors", "CSupport"], swiftSettings: strict),
+        .target(name: "Explainers", dependencies: ["Runtime", "Imaging"], swiftSettings: strict),
+        .target(name: "CAPI", dependencies: ["Explainers", "CPellucid", "CSupport"], swiftSettings: strict),
+
+        // The products.
+        .target(name: "Dylib", dependencies: ["CAPI"], linkerSettings: [.unsafeFlags(dylibFlags())]),
+        .executableTarget(
+            name: "Tool",
+            dependencies: ["CPellucid", "CAPI", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+    ] + tests(),
+    cLanguageStandard: .gnu17,
+    cxxLanguageStandard: .cxx17
+)
+
+/// Flags of `libpellucid.so` alone: they must not reach the test bundle.
+func dylibFlags() -> [String] {
+    let script = "\(root)/include/pellucid.map"
+    let link = ["-soname=libpellucid.so.0", "--version-script=\(script)", "--gc-sections", "-z", "nodelete"] + (sanitized ? [] : ["-z", "defs"])
+    return ["-static-stdlib"] + link.flatMap { ["-Xlinker", $0] }
+}
+
+func blas() -> [LinkerSetting] {
+    [.linkedLibrary("openblas")]
+}
+
+func tests() -> [Target] {
+    [
+        .testTarget(name: "ArchitectureTests"),
+        .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
+        .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "Graphs", "Tensors"]),
+        .testTarget(name: "GraphsTests", dependencies: ["Graphs", "Tensors"]),
+        .testTarget(name: "ImagingTests", dependencies: ["Imaging", "Tensors"], exclude: ["generate.py"]),
+    ]
+}

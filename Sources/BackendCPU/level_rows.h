@@ -1,0 +1,128 @@
+/* Reductions over a row. Vector types, because a plain loop may not reorder its sum or maximum. */
+
+typedef float lanes __attribute__((vector_size(64)));
+typedef int32_t lane_mask __attribute__((vector_size(64)));
+typedef float loose_lanes __attribute__((vector_size(64), aligned(4), may_alias));
+enum { WIDTH = 16 };
+
+#define LOAD(p) ((lanes)*(const loose_lanes *)(p))
+#define STORE(p, v) (*(loose_lanes *)(p) = (loose_lanes)(v))
+#define PICK(mask, a, b) ((lanes)(((mask) & (lane_mask)(a)) | (~(mask) & (lane_mask)(b))))
+/* x - 0 is x; x + 0 is not for -0. */
+#define SPLAT(x) ((x) - (lanes){ 0 })
+
+static inline __attribute__((always_inline)) float lanes_sum(const lanes *v) {
+    float part[WIDTH], *at = part;
+    STORE(at, *v);
+    for (int step = WIDTH / 2; step; step /= 2)
+        for (int i = 0; i < step; i++) part[i] += part[i + step];
+    return part[0];
+}
+
+static float sum_row(const float *x, int64_t n) {
+    lanes a = { 0 }, b = { 0 };
+    int64_t i = 0;
+    for (; i + 2 * WIDTH <= n; i += 2 * WIDTH) { a += LOAD(x + i); b += LOAD(x + i + WIDTH); }
+    a += b;
+    float sum = lanes_sum(&a);
+    for (; i < n; i++) sum += x[i];
+    return sum;
+}
+
+static float dot_row(const float *x, const float *y, int64_t n) {
+    lanes a = { 0 }, b = { 0 };
+    int64_t i = 0;
+    for (; i + 2 * WIDTH <= n; i += 2 * WIDTH) {
+        a += LOAD(x + i) * LOAD(y + i);
+        b += LOAD(x + i + WIDTH) * LOAD(y + i + WIDTH);
+    }
+    a += b;
+    float sum = lanes_sum(&a);
+    for (; i < n; i++) sum += x[i] * y[i];
+    return sum;
+}
+
+static float max_row(const float *x, int64_t n) {
+    float best = x[0];
+    int64_t i = 0;
+    if (n >= WIDTH) {
+        lanes most = LOAD(x);
+        for (i = WIDTH; i + WIDTH <= n; i += WIDTH) {
+            lanes v = LOAD(x + i);
+            lane_mask take = (v > most) | (v != v);
+            most = PICK(take, v, most);
+        }
+        float part[WIDTH], *at = part;
+        STORE(at, most);
+        best = part[0];
+        for (int j = 1; j < WIDTH; j++) best = ((part[j] > best) | (part[j] != part[j])) ? part[j] : best;
+    }
+    for (; i < n; i++) best = ((x[i] > best) | (x[i] != x[i])) ? x[i] : best;
+    return best;
+}
+
+static void softmax_row(const float *x, float *y, int64_t n, bool logarithm) {
+    float most = max_row(x, n);
+    if (logarithm) {
+        float part[256], sum = 0.0f;
+        for (int64_t i = 0; i < n; i += 256) {
+            int64_t some = n - i < 256 ? n - i : 256;
+            for (int64_t j = 0; j < some; j++) part[j] = exp1(x[i + j] - most);
+            sum += sum_row(part, some);
+        }
+        float shift = logf(sum);
+        for (int64_t i = 0; i < n; i++) y[i] = x[i] - most - shift;
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) y[i] = exp1(x[i] - most);
+    float scale = 1.0f / sum_row(y, n);
+    for (int64_t i = 0; i < n; i++) y[i] *= scale;
+}
+
+static void softmax_grad_row(const float *dy, const float *y, float *dx, int64_t n) {
+    float dot = dot_row(dy, y, n);
+    for (int64_t i = 0; i < n; i++) dx[i] = y[i] * (dy[i] - dot);
+}
+
+/* Sums long rows in blocks, the blocks in double precision. */
+static void mean_variance_row(const float *x, int64_t n, float *mean, float *variance) {
+    enum { BLOCK = 4096 };
+    double sum = 0.0, squares = 0.0;
+    for (int64_t i = 0; i < n; i += BLOCK) sum += sum_row(x + i, n - i < BLOCK ? n - i : BLOCK);
+    const float centre = (float)(sum / (double)n);
+    for (int64_t i = 0; i < n;) {
+        lanes a = { 0 };
+        int64_t end = n - i < BLOCK ? n : i + BLOCK;
+        for (; i + WIDTH <= end; i += WIDTH) { lanes d = LOAD(x + i) - SPLAT(centre); a += d * d; }
+        squares += lanes_sum(&a);
+        for (; i < end; i++) squares += (double)(x[i] - centre) * (x[i] - centre);
+    }
+    *mean = centre;
+    *variance = (float)(squares / (double)n);
+}
+
+static void layer_norm_row(const float *x, const float *scale, const float *bias, float *y, int64_t n, float epsilon) {
+    float mean, variance;
+    mean_variance_row(x, n, &mean, &variance);
+    const float r = 1.0f / __builtin_sqrtf(variance + epsilon);
+    if (bias) for (int64_t i = 0; i < n; i++) y[i] = (x[i] - mean) * r * scale[i] + bias[i];
+    else for (int64_t i = 0; i < n; i++) y[i] = (x[i] - mean) * r * scale[i];
+}
+
+/* With h = (x - mean) r and g = dy scale: dx = r (g - mean(g) - h mean(g h)). */
+static void layer_norm_grad_row(const float *dy, const float *x, const float *scale, float *dx, int64_t n, float epsilon) {
+    float mean, variance;
+    mean_variance_row(x, n, &mean, &variance);
+    const float r = 1.0f / __builtin_sqrtf(variance + epsilon);
+    lanes sums = { 0 }, products = { 0 };
+    int64_t i = 0;
+    for (; i + WIDTH <= n; i += WIDTH) {
+        lanes g = LOAD(dy + i) * LOAD(scale + i);
+        sums += g;
+        products += g * (LOAD(x + i) - SPLAT(mean));
+    }
+    float sum = lanes_sum(&sums), product = lanes_sum(&products);
+    for (; i < n; i++) { float g = dy[i] * scale[i]; sum += g; product += g * (x[i] - mean); }
+    const float a = sum / (float)n, b = product * r * r / (float)n;
+    for (i = 0; i < n; i++) dx[i] = r * (dy[i] * scale[i] - a - (x[i] - mean) * b);
+}

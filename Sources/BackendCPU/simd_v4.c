@@ -1,0 +1,18 @@
+#include "simd.h"
+
+#if defined(__x86_64__)
+#include <math.h>
+#include <string.h>
+#define LEVEL "v4"
+#define TABLE cpu_simd_v4
+#define PRODUCT_ROWS 8
+#define PRODUCT_BYTES 64
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("arch=x86-64-v4"))), apply_to = function)
+#include "level_table.h"
+#pragma clang attribute pop
+#else
+#pragma GCC target("arch=x86-64-v4")
+#include "level_table.h"
+#endif
+#endif

@@ -1,0 +1,41 @@
+internal import CSupport
+public import CPellucid
+
+/// Version of the library.
+enum Version {
+    static let major = 0, minor = 1, patch = 0
+    static var text: String { "\(major).\(minor).\(patch)" }
+}
+
+/// Constant C strings; never freed.
+func constant(_ string: StaticString) -> UnsafePointer<CChar> {
+    UnsafeRawPointer(string.utf8Start).assumingMemoryBound(to: CChar.self)
+}
+
+@_cdecl("pellucid_version") @implementation
+public func pellucid_version() -> UnsafePointer<CChar>! { constant("0.1.0") }
+
+@_cdecl("pellucid_version_number") @implementation
+public func pellucid_version_number() -> UInt32 { UInt32(Version.major * 10000 + Version.minor * 100 + Version.patch) }
+
+@_cdecl("pellucid_error_message") @implementation
+public func pellucid_error_message() -> UnsafePointer<CChar>! { support_message() }
+
+@_cdecl("pellucid_status_name") @implementation
+public func pellucid_status_name(_ status: pellucid_status) -> UnsafePointer<CChar>! {
+    switch Int(status) {
+    case PELLUCID_OK: constant("PELLUCID_OK")
+    case PELLUCID_E_FAILED: constant("PELLUCID_E_FAILED")
+    case PELLUCID_E_INVALID: constant("PELLUCID_E_INVALID")
+    case PELLUCID_E_NOTFOUND: constant("PELLUCID_E_NOTFOUND")
+    case PELLUCID_E_UNSUPPORTED: constant("PELLUCID_E_UNSUPPORTED")
+    case PELLUCID_E_PARSE: constant("PELLUCID_E_PARSE")
+    case PELLUCID_E_SHAPE: constant("PELLUCID_E_SHAPE")
+    case PELLUCID_E_MEMORY: constant("PELLUCID_E_MEMORY")
+    case PELLUCID_E_BACKEND: constant("PELLUCID_E_BACKEND")
+    case PELLUCID_E_CANCELLED: constant("PELLUCID_E_CANCELLED")
+    case PELLUCID_E_IO: constant("PELLUCID_E_IO")
+    case PELLUCID_E_CALLBACK: constant("PELLUCID_E_CALLBACK")
+    default: constant("unknown status")
+    }
+}

@@ -1,0 +1,26 @@
+/* Layout of DLManagedTensorVersioned as DLPack 1.x defines it; Debian ships only the older, unversioned header. */
+#ifndef PELLUCID_DLPACK_LAYOUT_H
+#define PELLUCID_DLPACK_LAYOUT_H
+
+#include <stdint.h>
+
+typedef struct support_dlpack_tensor {
+    void *data;
+    int32_t device_type, device_id;
+    int32_t ndim;
+    uint8_t code, bits;
+    uint16_t lanes;
+    int64_t *shape;
+    int64_t *strides; /* NULL: row-major */
+    uint64_t byte_offset;
+} support_dlpack_tensor;
+
+typedef struct support_dlpack {
+    uint32_t major, minor;
+    void *manager;
+    void (*deleter)(struct support_dlpack *self);
+    uint64_t flags;
+    support_dlpack_tensor tensor;
+} support_dlpack;
+
+#endif

@@ -1,0 +1,104 @@
+internal import Graphs
+internal import Imaging
+internal import Runtime
+internal import Tensors
+
+/// What class activation maps share: weigh the channels of a layer, add them up, then the steps that options ask for.
+struct CAMPipeline {
+    /// The steps after the sum; off by default, so that raw values can be compared and the steps are explicit.
+    static let finishing: [Parameter] = [
+        Parameter("relu", .boolean, default: "true", "keep what speaks for the target only"),
+        Parameter("normalize", .boolean, default: "false", "each image's map to [0, 1]"),
+        Parameter("resize", .choice(["none", "input"]), default: "none", "input: enlarge the map to the input's height and width"),
+        Parameter("interp", .choice(Interpolation.allCases.map(\.rawValue)), default: "half_pixel", "how resize interpolates; half_pixel is align_corners=False"),
+    ]
+
+    private let settings: Settings
+
+    init(_ settings: Settings) { self.settings = settings }
+
+    /// Layers named by the option, or the default one.
+    func layers(_ request: Request) throws -> [String] {
+        if let text = try settings.text("layer") {
+            return try text.split(separator: ",").map { try request.model.names.resolve(String($0.drop { $0 == " " })) }
+        }
+        return [try Structure(request.model.graph).defaultLayer(before: try CAMPipeline.output(request))]
+    }
+
+    /// The value that the target reads.
+    static func output(_ request: Request) throws -> ValueID {
+        let graph = request.model.graph
+        let named = try request.target.output.map { try request.model.names.resolve($0) }.flatMap { graph.id(of: $0) }
+        guard let output = named ?? graph.outputs.first else { throw Failure.unsupported("the model has no output") }
+        return output
+    }
+
+    func layout(_ name: String, _ activation: Tensor, _ request: Request) throws -> LayerLayout {
+        let layout = try LayerLayout(of: name, shape: activation.shape, model: request.model, settings: settings)
+        guard activation.shape[0] == request.images else {
+            throw Failure.unsupported("layer '\(name)' is \(Shape.text(activation.shape)): its first axis is not the \(request.images) images (windows of a windowed attention?); choose a layer outside the windows")
+        }
+        return layout
+    }
+
+    /// `sum_k w_k A_k` of each image: activation images x channels x space, weights images x channels; one map per image.
+    static func combine(_ activation: Tensor, weights: Tensor) throws -> Tensor {
+        let images = activation.shape[0], channels = activation.shape[1], inner = activation.shape.dropFirst(2).reduce(1, *)
+        guard weights.shape == [images, channels] else { throw Failure.shape("\(Shape.text(weights.shape)) weights for a layer of \(channels) channels") }
+        return try activation.read(Float.self) { a in
+            try weights.read(Float.self) { w in
+                try Tensor.make([images, 1] + activation.shape.dropFirst(2), Float.self) { out in
+                    var sum = [Double](repeating: 0, count: inner)
+                    for image in 0..<images {
+                        for i in 0..<inner { sum[i] = 0 }
+                        for channel in 0..<channels {
+                            let row = image * channels + channel
+                            let weight = Double(w[row])
+                            for i in 0..<inner { sum[i] += weight * Double(a[row * inner + i]) }
+                        }
+                        for i in 0..<inner { out[image * inner + i] = Float(sum[i]) }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The steps after the sum, in pytorch-grad-cam's order: rectify, normalise small, enlarge. Several maps (of several
+    /// layers) are normalised, enlarged to the largest, and averaged.
+    func finish(_ maps: [Tensor], _ request: Request) throws -> Tensor {
+        let several = maps.count > 1
+        let isNormalized = try settings.flag("normalize")
+        var finished = try maps.map { map in
+            let rectified = try settings.flag("relu") ? Maps.map(map) { $0.isNaN ? $0 : max($0, 0) } : map
+            return try isNormalized || several ? Maps.minmax(rectified) : rectified
+        }
+        if try settings.choice("resize") == "input" || several {
+            let size = try several ? CAMPipeline.largest(finished) : nil
+            finished = try finished.map { try resized($0, try settings.choice("resize") == "input" ? nil : size, request) }
+        }
+        var mean = finished[0]
+        for next in finished.dropFirst() { mean = try Maps.zip(mean, next) { $0 + $1 } }
+        if several { mean = try Maps.map(mean) { $0 / Float(maps.count) } }
+        return isNormalized ? try Maps.minmax(mean) : mean
+    }
+
+    private static func largest(_ maps: [Tensor]) throws -> [Int] {
+        maps.map { Array($0.shape.dropFirst(2)) }.max { $0.reduce(1, *) < $1.reduce(1, *) } ?? []
+    }
+
+    /// nil: to the input's own height and width.
+    private func resized(_ map: Tensor, _ size: [Int]?, _ request: Request) throws -> Tensor {
+        let target = try size ?? CAMPipeline.space(of: request)
+        guard map.shape.count == 4, target.count == 2 else {
+            throw Failure.unsupported("resize needs maps of height and width, this one is \(Shape.text(map.shape))")
+        }
+        return try upsample(map, height: target[0], width: target[1], Interpolation(rawValue: try settings.choice("interp")) ?? .halfPixel)
+    }
+
+    /// Height and width of an image input, channels first or last.
+    private static func space(of request: Request) throws -> [Int] {
+        let shape = try request.x.shape
+        guard shape.count == 4 else { throw Failure.unsupported("resize to the input needs an image input, '\(request.input)' is \(Shape.text(shape))") }
+        return shape[1] > 4 && shape[3] <= 4 ? [shape[1], shape[2]] : [shape[2], shape[3]]
+    }
+}

@@ -1,0 +1,118 @@
+package import Graphs
+package import Runtime
+package import Tensors
+
+/// What a method works on, and the only verbs it needs: scores, activations, gradients.
+package final class Request {
+    package let model: Model
+    package let feeds: [String: Tensor]
+    /// The input whose importance is asked for.
+    package let input: String
+    package let target: Target
+    package let control: Control
+    /// Images evaluated together; nil: chosen under the memory budget.
+    package let batchSize: Int?
+    package let seed: UInt64
+    /// Score of the unchanged input, one per image; set by the first evaluation of it.
+    package private(set) var scores: [Double] = []
+    /// Class explained, one per image, for an arg-max target.
+    package private(set) var classes: [Int] = []
+    private let settings: Settings
+
+    init(model: Model, feeds: [String: Tensor], target: Target, settings: Settings, control: Control) throws {
+        self.model = model
+        self.target = target
+        self.control = control
+        self.settings = settings
+        batchSize = try settings.integer("batch_size").flatMap { $0 > 0 ? $0 : nil }
+        seed = UInt64(bitPattern: Int64(try settings.integer("seed", or: 0)))
+        input = try Request.explainedInput(model, feeds, named: try settings.text("input"))
+        self.feeds = feeds
+        for (name, tensor) in feeds { try Request.checkFinite(tensor, name) }
+    }
+
+    /// The named input, or the first floating-point one.
+    private static func explainedInput(_ model: Model, _ feeds: [String: Tensor], named name: String?) throws -> String {
+        if let name {
+            guard feeds[name] != nil else { throw Failure.notFound("option 'input': '\(name)' was not fed\(Suggestion.text(for: name, among: feeds.keys.sorted()))") }
+            return name
+        }
+        let ordered = model.inputs.map(\.name).filter { feeds[$0] != nil } + feeds.keys.sorted()
+        guard let found = ordered.first(where: { feeds[$0]?.type.isFloat ?? false }) ?? ordered.first else { throw Failure.invalid("no input was fed") }
+        return found
+    }
+
+    /// NaN or infinite input would give a map of NaN without a word.
+    private static func checkFinite(_ tensor: Tensor, _ name: String) throws {
+        guard tensor.type == .float32 || tensor.type == .float64 else { return }
+        let isFinite = tensor.type == .float32
+            ? try tensor.read(Float.self) { $0.allSatisfy(\.isFinite) } : try tensor.read(Double.self) { $0.allSatisfy(\.isFinite) }
+        guard isFinite else { throw Failure.invalid("input '\(name)' has NaN or infinite elements") }
+    }
+
+    /// The explained input.
+    package var x: Tensor {
+        get throws {
+            guard let tensor = feeds[input] else { throw Failure.invalid("input '\(input)' was not fed") }
+            return tensor
+        }
+    }
+
+    package var images: Int { feeds[input]?.shape.first ?? 1 }
+
+    // MARK: Verbs
+
+    /// Evaluates the unchanged input: values, and gradients of the target.
+    package func evaluate(wanted: [String] = [], gradients: [String] = [], rules: BackwardRules = .gradient) throws -> Outcome {
+        let outcome = try model.evaluate(
+            Evaluation(feeds, wanted: wanted, target: target, gradients: gradients, rules: rules, batch: batchSize), control)
+        try note(outcome)
+        return outcome
+    }
+
+    private func note(_ outcome: Outcome) throws {
+        guard scores.isEmpty else { return }
+        scores = outcome.scores
+        classes = outcome.classes
+        for (index, score) in scores.enumerated() where !score.isFinite {
+            throw Failure.invalid("the score of image \(index) is \(score); the model gives no finite output for it")
+        }
+    }
+
+    /// The target with the class of the unchanged input fixed: an arg-max must not change with the samples around it.
+    package func fixedTarget() throws -> Target {
+        guard case .argmax = target.kind else { return target }
+        if classes.isEmpty { _ = try evaluate() }
+        return Target(.each(classes), score: target.score, output: target.output)
+    }
+
+    /// Feeds of one image with other versions of the explained input, the other inputs repeated.
+    package func feeds(image: Int, _ versions: Tensor) throws -> [String: Tensor] {
+        let count = versions.shape.first ?? 1
+        return try Dictionary(uniqueKeysWithValues: feeds.map { name, tensor in
+            if name == input { return (name, versions) }
+            guard tensor.shape.first == images, images > 0 else { return (name, tensor) }
+            let one = try tensor.sliced(0, image..<(image + 1))
+            return (name, try one.broadcast(to: [count] + one.shape.dropFirst()))
+        })
+    }
+
+    /// Evaluates versions of the explained input of one image for its class.
+    package func evaluate(image: Int, _ versions: Tensor, target: Target, gradient: Bool, rules: BackwardRules = .gradient) throws -> Outcome {
+        var target = target
+        switch target.kind {
+        case .each(let classes): target.kind = .index(classes[image])
+        case .weights(let tensor) where tensor.shape.first == images && images > 1: target.kind = .weights(try tensor.sliced(0, image..<(image + 1)))
+        default: break
+        }
+        return try model.evaluate(
+            Evaluation(try feeds(image: image, versions), target: target, gradients: gradient ? [input] : [], rules: rules, batch: batchSize), control)
+    }
+
+    /// Versions that may be held in memory at once: batches of them are made, evaluated and folded into the result.
+    package func chunk(of total: Int) throws -> Int {
+        if let batchSize { return min(batchSize, total) }
+        let bytes = (try x).count / max(1, images) * 4
+        return max(1, min(total, 16, model.memory / max(1, bytes * 8)))
+    }
+}

@@ -1,0 +1,88 @@
+internal import Tensors
+
+extension Graph {
+    /// A graph that also computes gradients, and where they are.
+    package struct Derivative: Sendable {
+        package var graph: Graph
+        /// By value asked for; absent when no path leads from it to the seeds (its gradient is zero).
+        package var gradients: [ValueID: ValueID]
+    }
+
+    /// Adds the nodes that carry the `seeds` (a value and the gradient that arrives at it) back to the values `wrt`.
+    /// Only nodes between the two are walked.
+    package func differentiated(
+        seeds: [(value: ValueID, gradient: ValueID)], wrt: [ValueID], rules: BackwardRules = .gradient, operators: OperatorSet
+    ) throws -> Derivative {
+        var walk = ReverseWalk(builder: Gradients(graph: self, operators: operators), rules: rules)
+        let depends = dependents(of: Set(wrt))
+        walk.builder.depends = depends
+        for seed in seeds where depends[seed.value.index] { try walk.accumulate(seed.gradient, into: seed.value) }
+        for node in nodes.reversed() where node.outputs.contains(where: { $0.map { depends[$0.index] } ?? false }) {
+            try walk.visit(node, depends: depends)
+        }
+        var gradients: [ValueID: ValueID] = [:]
+        for value in wrt { gradients[value] = try walk.total(value) }
+        return Derivative(graph: walk.builder.graph, gradients: gradients)
+    }
+
+    /// By value: true when it is computed from one of `roots`, or is one.
+    package func dependents(of roots: Set<ValueID>) -> [Bool] {
+        var depends = [Bool](repeating: false, count: values.count)
+        for root in roots { depends[root.index] = true }
+        for node in nodes where node.inputs.contains(where: { $0.map { depends[$0.index] } ?? false }) {
+            for output in node.outputs { if let output { depends[output.index] = true } }
+        }
+        return depends
+    }
+}
+
+private struct ReverseWalk {
+    var builder: Gradients
+    let rules: BackwardRules
+    /// Contributions to each value's gradient, not yet added up.
+    private var parts: [ValueID: [ValueID]] = [:]
+
+    init(builder: Gradients, rules: BackwardRules) {
+        self.builder = builder
+        self.rules = rules
+    }
+
+    mutating func accumulate(_ gradient: ValueID, into value: ValueID) throws {
+        // Broadcasting in the forward pass is a sum in the backward pass; done once here, never in a rule.
+        let fitted = try builder.sum(gradient, like: value)
+        parts[value, default: []].append(fitted)
+    }
+
+    /// The sum of what has arrived at a value; nil when nothing has.
+    mutating func total(_ value: ValueID) throws -> ValueID? {
+        guard let contributions = parts[value], var sum = contributions.first else { return nil }
+        for next in contributions.dropFirst() { sum = try builder.add(sum, next) }
+        parts[value] = [sum]
+        return sum
+    }
+
+    mutating func visit(_ node: Node, depends: [Bool]) throws {
+        let arriving = try node.outputs.map { output in try output.flatMap { try total($0) } }
+        guard arriving.contains(where: { $0 != nil }) else { return }
+        builder.current = "grad(\(node.name))"
+        do {
+            let leaving = try rule(for: node)(&builder, node, arriving)
+            for (input, gradient) in zip(node.inputs, leaving) {
+                guard let input, let gradient, depends[input.index] else { continue }
+                guard builder.graph[input].type?.element.isFloat ?? true else { continue }
+                try accumulate(gradient, into: input)
+            }
+        } catch let failure as Failure {
+            throw failure.at("gradient of \(node.label)")
+        }
+    }
+
+    private func rule(for node: Node) throws -> Operator.VJP {
+        if let replaced = rules.rules[node.op] { return replaced }
+        guard let op = builder.operators[node.op] else { throw Failure.unsupported("operator \(node.op) is not supported") }
+        guard let vjp = op.vjp else {
+            throw Failure.unsupported("\(node.op) has no gradient\(op.noGradient.map { " (\($0))" } ?? ""); methods that only run the model still work")
+        }
+        return vjp
+    }
+}

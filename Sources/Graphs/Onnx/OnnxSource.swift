@@ -1,0 +1,55 @@
+internal import Synchronization
+package import Tensors
+
+/// The memory that a model was read from, and the folder of its external data.
+package final class OnnxSource: Sendable {
+    /// The model file.
+    let storage: Storage
+    private let external: ExternalFiles?
+
+    init(storage: Storage, external: ExternalFiles?) {
+        self.storage = storage
+        self.external = external
+    }
+
+    /// Part of the model file, which it keeps alive.
+    func inner(_ offset: Int, _ size: Int) throws -> Storage { try storage.part(offset, size) }
+
+    /// Part of a file beside the model.
+    func outer(_ location: String, _ offset: Int, _ size: Int?) throws -> Storage {
+        guard let external else {
+            throw Failure.io("external data '\(location)' is not allowed, or the model was read from memory without a folder")
+        }
+        let file = try external.file(location)
+        return try file.part(offset, size ?? (file.bytes.count - min(offset, file.bytes.count)))
+    }
+}
+
+/// Maps each file of external data once, for all the tensors in it.
+final class ExternalFiles: Sendable {
+    private let folder: String
+    private let files = Mutex<[String: Storage]>([:])
+
+    init(folder: String) { self.folder = folder }
+
+    /// The whole file; only below the folder, never through links.
+    func file(_ location: String) throws -> Storage {
+        try files.withLock { files in
+            if let known = files[location] { return known }
+            let storage = try Storage.map(location, inside: folder, offset: 0, length: nil)
+            files[location] = storage
+            return storage
+        }
+    }
+}
+
+extension Storage {
+    /// Some of the bytes, keeping all of them alive.
+    func part(_ offset: Int, _ size: Int) throws -> Storage {
+        guard offset >= 0, size >= 0, offset <= bytes.count, size <= bytes.count - offset else {
+            throw Failure.parse("\(size) bytes at \(offset) lie outside the \(bytes.count) bytes of the file")
+        }
+        let owner = self
+        return Storage(bytes: .init(rebasing: bytes[offset..<offset + size])) { _ in withExtendedLifetime(owner) {} }
+    }
+}

@@ -1,0 +1,56 @@
+internal import Glibc
+internal import Tensors
+
+extension Activation {
+    /// ONNX Clip: limits are attributes up to opset 10 and inputs from 11. The gradient is 0 at and beyond the limits,
+    /// so that Clip to 0 and above goes back as Relu does.
+    static let clip = Operator(
+        "Clip", arity: 1...3, infer: { [try $0.type(0)] },
+        compute: { c in
+            let x = try c.tensor(0)
+            guard x.type.isFloat else {
+                let low = try c.optional(1)?.integers().first ?? .min, high = try c.optional(2)?.integers().first ?? .max
+                return [try x.map(Int64.self) { min(max($0, Int64(low)), Int64(high)) }.converted(to: x.type)]
+            }
+            let low = try c.number(1, or: "min") ?? -.infinity, high = try c.number(2, or: "max") ?? .infinity
+            // Comparisons keep NaN; the upper limit wins where the limits cross.
+            return [
+                try Elementwise.mapReal(x) { v in
+                    let raised = v < low ? low : v
+                    return raised > high ? high : raised
+                }
+            ]
+        },
+        vjp: Rule.all(clipGradient),
+        samples: [
+            Sample([.uniform([2, 6], -2...2), .values([], [-0.5]), .values([], [0.8])]),
+            Sample([.uniform([6], -2...2), .absent, .values([], [0.3])]),
+            Sample([.uniform([6], -2...2)], ["min": .float(0)]), Sample([.uniform([6], -2...2)]),
+            Sample([.integers([4], [1, 5, 9, -3]), .integers([], [0]), .integers([], [6])]),
+        ])
+
+    /// A limit of a Clip node, from input or attribute; nil when there is none.
+    private static func limit(_ g: inout Gradients, _ n: Node, _ index: Int, _ name: String) throws -> ValueID? {
+        if index < n.inputs.count, let given = n.inputs[index] { return given }
+        guard let number = n.attributes[name]?.float else { return nil }
+        return try g.number(number, like: g.input(n, 0))
+    }
+
+    private static func clipGradient(_ g: inout Gradients, _ n: Node, _ dy: ValueID) throws -> [ValueID?] {
+        let x = try g.input(n, 0)
+        let low = try limit(&g, n, 1, "min"), high = try limit(&g, n, 2, "max")
+        let raised = try low.map { try g.emit("Max", [x, $0]) } ?? x
+        let isBelow = try high.map { try g.emit("Less", [raised, $0]) }
+        let isAbove = try low.map { try g.emit("Greater", [x, $0]) }
+        var dx = dy, dLow: ValueID?, dHigh: ValueID?
+        if let isBelow {
+            dHigh = try g.drop(dy, where: isBelow)
+            dx = try g.keep(dx, where: isBelow)
+        }
+        if let isAbove {
+            dLow = try g.drop(dx, where: isAbove)
+            dx = try g.keep(dx, where: isAbove)
+        }
+        return [dx, dLow, dHigh].prefix(n.inputs.count).map { $0 }
+    }
+}

@@ -1,0 +1,41 @@
+/// The operators that a library knows, by name, and the lowerings of ONNX's operators to them.
+package struct OperatorSet: Sendable {
+    private let table: [String: Operator]
+    private let lowerings: [String: [Lowering]]
+
+    package init(_ operators: [Operator], _ lowerings: [Lowering] = []) {
+        table = Dictionary(operators.map { ($0.name, $0) }, uniquingKeysWith: { _, last in last })
+        self.lowerings = Dictionary(grouping: lowerings, by: \.op)
+    }
+
+    package subscript(_ name: String) -> Operator? { table[name] }
+
+    package var all: [Operator] { table.values.sorted { $0.name < $1.name } }
+
+    /// The newest lowering that is not above the model's opset.
+    package func lowering(_ op: String, opset: Int) -> Lowering? {
+        lowerings[op]?.filter { $0.since <= opset }.max { $0.since < $1.since }
+    }
+
+    /// Every operator of this library; a new family adds its line to each list.
+    package static let standard = OperatorSet(
+        [
+            Arithmetic.operators,
+            UnaryMath.operators,
+            Activation.operators,
+            Comparison.operators,
+            Reduction.operators,
+            MatrixMultiply.operators,
+            Softmax.operators,
+            Normalization.operators,
+            Movement.operators,
+            ShapeArithmetic.operators,
+        ].flatMap { $0 },
+        [
+            Activation.lowerings,
+            Softmax.lowerings,
+            Normalization.lowerings,
+            Attention.lowerings,
+        ].flatMap { $0 }
+    )
+}

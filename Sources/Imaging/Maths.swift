@@ -1,0 +1,8 @@
+internal import Glibc
+
+/// sin(pi x) / (pi x).
+func sinc(_ x: Double) -> Double {
+    if x == 0 { return 1 }
+    let angle = x * .pi
+    return sin(angle) / angle
+}

@@ -1,0 +1,72 @@
+internal import CSupport
+package import Tensors
+
+/// One call's progress, cancellation and account. Belongs to the thread of the call.
+package final class Control {
+    /// Fraction from 0 to 1 and a stage; true cancels.
+    private let progress: ((Double, String) throws -> Bool)?
+    private let isCancelled: (() -> Bool)?
+    private let started = support_now()
+    private let deadline: Double?
+    /// Observers and interventions on named values.
+    package let hooks: [Hook]
+
+    /// Images run forward and backward so far.
+    package private(set) var forwards = 0
+    package private(set) var backwards = 0
+    /// Most bytes that activations took at once.
+    package private(set) var peakBytes = 0
+
+    private var stage = ""
+    private var low = 0.0
+    private var high = 1.0
+
+    package init(
+        progress: ((Double, String) throws -> Bool)? = nil, isCancelled: (() -> Bool)? = nil, deadline: Double? = nil, hooks: [Hook] = []
+    ) {
+        self.progress = progress
+        self.isCancelled = isCancelled
+        self.deadline = deadline
+        self.hooks = hooks
+    }
+
+    package var seconds: Double { support_now() - started }
+
+    /// What follows, until the next call, is the part from `done` to `next` of `total` of the stage.
+    package func begin(_ stage: String, _ done: Int, to next: Int, of total: Int) throws {
+        self.stage = stage
+        low = Double(done) / Double(max(total, 1))
+        high = Double(next) / Double(max(total, 1))
+        try poll(0)
+    }
+
+    /// Called between nodes: `fraction` of the current part is done. Throws when the call must end.
+    package func poll(_ fraction: Double) throws {
+        if let isCancelled, isCancelled() { throw Failure(.cancelled, "cancelled by the caller's flag") }
+        if let deadline, seconds > deadline { throw Failure(.cancelled, "the deadline of \(deadline) s has passed") }
+        if let progress, try progress(min(1, low + (high - low) * fraction), stage) {
+            throw Failure(.cancelled, "cancelled by the progress callback")
+        }
+    }
+
+    func count(images: Int, isBackward: Bool, bytes: Int) {
+        forwards += images
+        if isBackward { backwards += images }
+        peakBytes = max(peakBytes, bytes)
+    }
+}
+
+/// Sees a named value, or its gradient, during a run; may replace it.
+package struct Hook {
+    package enum Phase: Hashable, Sendable { case forward, backward }
+    package let name: String
+    package let phase: Phase
+    /// Returns a tensor of the same type and shape to put in the value's place, or nil.
+    package let action: (String, Tensor) throws -> Tensor?
+
+    package init(_ name: String, phase: Phase = .forward, action: @escaping (String, Tensor) throws -> Tensor?) {
+        self.name = name
+        self.phase = phase
+        self.action = action
+    }
+}

@@ -1,0 +1,50 @@
+package import Graphs
+package import Tensors
+
+/// One question to a model: which values, and which gradients, for a batch of inputs.
+package struct Evaluation {
+    /// By value name; images along the first axis.
+    package var feeds: [String: Tensor]
+    /// Names of values to return.
+    package var wanted: [String]
+    /// nil: no score, no gradients.
+    package var target: Target?
+    /// Names of values whose gradient is returned.
+    package var gradients: [String]
+    package var rules: BackwardRules
+    /// Images evaluated together; nil: as many as the memory budget allows.
+    package var batch: Int?
+
+    package init(
+        _ feeds: [String: Tensor], wanted: [String] = [], target: Target? = nil, gradients: [String] = [], rules: BackwardRules = .gradient,
+        batch: Int? = nil
+    ) {
+        self.feeds = feeds
+        self.wanted = wanted
+        self.target = target
+        self.gradients = gradients
+        self.rules = rules
+        self.batch = batch
+    }
+}
+
+/// The answer.
+package struct Outcome {
+    package var values: [String: Tensor] = [:]
+    package var gradients: [String: Tensor] = [:]
+    /// The target's score, one per image.
+    package var scores: [Double] = []
+    /// The class that was chosen for each image, for an arg-max target.
+    package var classes: [Int] = []
+
+    /// Value that was asked for.
+    package func value(_ name: String) throws -> Tensor {
+        guard let tensor = values[name] else { throw Failure.failed("'\(name)' was not computed") }
+        return tensor
+    }
+
+    package func gradient(_ name: String) throws -> Tensor {
+        guard let tensor = gradients[name] else { throw Failure.failed("the gradient of '\(name)' was not computed") }
+        return tensor
+    }
+}

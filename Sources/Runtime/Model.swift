@@ -1,0 +1,189 @@
+package import Graphs
+internal import Synchronization
+internal import Tensors
+
+/// A loaded network: immutable, shared by any number of threads.
+package final class Model: Sendable {
+    package let runtime: Runtime
+    /// As imported: every value of the file, before any rewrite.
+    package let graph: Graph
+    package let names: Names
+    package let metadata: [String: String]
+    /// Bytes that one run may use for activations.
+    package let memory: Int
+    private let backends: [Backend]
+    private let passes: (before: [Pass], after: [Pass])
+    private let pool: BufferPool
+    private let plans = PlanCache(capacity: 24)
+    /// The graph rewritten for values that must survive, by those that the default rewriting removes.
+    private let rewritten = Mutex<[Set<String>: Graph]>([:])
+    private let operators = OperatorSet.standard
+
+    /// Names of the options, see `pellucid_model_load`.
+    package static let options = ["backend", "passes", "memory", "external", "folder"]
+
+    package init(graph: Graph, metadata: [String: String] = [:], runtime: Runtime, options: Options = Options()) throws {
+        try options.reject(unlessIn: Model.options, of: "a model")
+        self.runtime = runtime
+        self.graph = graph
+        names = Names(graph)
+        memory = try options.integer("memory") ?? 1 << 30
+        guard memory > 0 else { throw Failure.invalid("option 'memory': expected a positive number of bytes, found \(memory)") }
+        backends = try Model.choose(try options.text("backend"), from: runtime.backends)
+        let choice = try options.text("passes") ?? "all"
+        passes = (try PassList.select(choice, from: PassList.beforeDifferentiation), try PassList.select(choice, from: PassList.afterDifferentiation))
+        pool = BufferPool(limit: min(memory, 512 << 20))
+        var metadata = metadata
+        metadata["backend"] = backends.first?.name
+        self.metadata = metadata
+    }
+
+    /// The preferred backend, then the others by score: what one does not run, the next does.
+    private static func choose(_ name: String?, from backends: [Backend]) throws -> [Backend] {
+        guard let name else { return backends }
+        guard let preferred = backends.first(where: { $0.name == name }) else {
+            throw Failure.notFound("no backend '\(name)'\(Suggestion.text(for: name, among: backends.map(\.name)))")
+        }
+        // The oracle stays pure: nothing of a reference run comes from another backend.
+        if name == "reference" { return [preferred] }
+        return [preferred] + backends.filter { $0 !== preferred }
+    }
+
+    package var backend: String { backends.first?.name ?? "" }
+    package var inputs: [Value] { graph.inputs.map { graph[$0] } }
+    package var outputs: [Value] { graph.outputs.map { graph[$0] } }
+
+    /// What is known of a value before a run.
+    package func type(of name: String) -> TensorType? { graph.id(of: name).flatMap { graph[$0].type } }
+
+    // MARK: Evaluating
+
+    /// Answers in as few runs as batch axis and memory allow.
+    package func evaluate(_ evaluation: Evaluation, _ control: Control) throws -> Outcome {
+        let batching = Batching(feeds: evaluation.feeds) { type(of: $0) }
+        let chunk = try batching.chunk(limit: evaluation.batch, budget: memory) {
+            max(1, try plan(for: part(evaluation, 0..<1, batching), control).peakBytes)
+        }
+        let ranges = try batching.ranges(chunk)
+        if ranges.count == 1 { return try run(evaluation, control) }
+        var parts: [Outcome] = []
+        for range in ranges { parts.append(try run(part(evaluation, range, batching), control)) }
+        return try join(parts, evaluation)
+    }
+
+    private func part(_ evaluation: Evaluation, _ range: Range<Int>, _ batching: Batching) throws -> Evaluation {
+        var part = evaluation
+        part.feeds = try batching.slice(evaluation.feeds, range)
+        if let count = batching.count { part.target = try evaluation.target?.sliced(range, of: count) }
+        return part
+    }
+
+    /// Values and gradients of images lie one behind the other; gradients of weights add up.
+    private func join(_ parts: [Outcome], _ evaluation: Evaluation) throws -> Outcome {
+        var result = Outcome()
+        for name in evaluation.wanted {
+            let pieces = try parts.map { try $0.value(name) }
+            result.values[name] = try graph.id(of: name).flatMap { graph[$0].constant } ?? Tensor.joined(pieces)
+        }
+        for name in evaluation.gradients {
+            let pieces = try parts.map { try $0.gradient(name) }
+            let isWeight = graph.id(of: name).map { graph[$0].constant != nil } ?? false
+            result.gradients[name] = try isWeight ? pieces.dropFirst().reduce(pieces[0]) { try Tensor.sum($0, $1) } : Tensor.joined(pieces)
+        }
+        result.scores = parts.flatMap(\.scores)
+        result.classes = parts.flatMap(\.classes)
+        return result
+    }
+
+    private func run(_ evaluation: Evaluation, _ control: Control) throws -> Outcome {
+        let plan = try plan(for: evaluation, control)
+        var feeds = try evaluation.feeds.map { name, tensor in
+            guard let id = plan.graph.id(of: name) else { throw Failure.notFound("the model has no value '\(name)'") }
+            return (id, tensor)
+        }
+        if let id = plan.targetWeights, let target = evaluation.target, let type = plan.graph[id].type, let shape = type.shape {
+            feeds.append((id, try target.weights(shape, element: type.element)))
+        }
+        var executor = Executor(plan, pool: pool, control: control)
+        try executor.run(feeds)
+        let images = evaluation.feeds.values.first?.shape.first ?? 1
+        control.count(images: images, isBackward: !evaluation.gradients.isEmpty, bytes: plan.peakBytes)
+        return try outcome(of: executor, plan, evaluation)
+    }
+
+    private func outcome(of executor: Executor, _ plan: Plan, _ evaluation: Evaluation) throws -> Outcome {
+        var outcome = Outcome()
+        for (name, id) in plan.wanted { outcome.values[name] = try executor.value(id) }
+        for (name, id) in plan.gradients {
+            if let id {
+                outcome.gradients[name] = try executor.value(id)
+            } else {
+                // No path leads from the value to the target.
+                let value = plan.graph.id(of: name).flatMap { plan.graph[$0].type }
+                outcome.gradients[name] = try .zeros(value?.element ?? .float32, value?.shape ?? [])
+            }
+        }
+        if let score = plan.score { outcome.scores = try executor.value(score).doubles() }
+        if let classes = plan.classes { outcome.classes = try executor.value(classes).integers() }
+        return outcome
+    }
+
+    // MARK: Planning
+
+    private func plan(for evaluation: Evaluation, _ control: Control) throws -> Plan {
+        let target = try evaluation.target.map { target in
+            TargetPlan(output: try target.output.map { try names.resolve($0) } ?? firstOutput(), score: target.score, isArgmax: target.isArgmax)
+        }
+        let request = PlanRequest(
+            feeds: evaluation.feeds.sorted { $0.key < $1.key }.map { .init(name: $0.key, type: $0.value.type, shape: $0.value.shape) },
+            wanted: evaluation.wanted, target: target, gradients: evaluation.gradients, rules: evaluation.rules.name,
+            forwardHooks: control.hooks.filter { $0.phase == .forward }.map(\.name),
+            backwardHooks: control.hooks.filter { $0.phase == .backward }.map(\.name))
+        return try plans.plan(request) {
+            runtime.log(2, "planning \(request.feeds.map { "\($0.name) \(Shape.text($0.shape))" }.joined(separator: ", "))")
+            let builder = PlanBuilder(request: request, rules: evaluation.rules, operators: operators, passes: passes.after, backends: backends)
+            return try builder.plan(try rewrittenGraph(keeping: request))
+        }
+    }
+
+    private func firstOutput() throws -> String {
+        guard let first = graph.outputs.first else { throw Failure.unsupported("the model has no output") }
+        return graph[first].name
+    }
+
+    /// The imported graph after the passes that do not depend on shapes, with every value of the request still there.
+    private func rewrittenGraph(keeping request: PlanRequest) throws -> Graph {
+        let plain = try rewrite(pinning: [])
+        let asked = request.feeds.map(\.name) + request.wanted + request.gradients + request.forwardHooks + request.backwardHooks
+            + [request.target?.output].compactMap { $0 }
+        let present = Model.present(in: plain)
+        let missing = Set(asked.filter { name in !(graph.id(of: name).map { present[$0.index] } ?? false) })
+        // A weight that is fed or differentiated must not be folded into what is computed from it.
+        let weights = Set((request.gradients + request.feeds.map(\.name)).filter { name in graph.id(of: name).map { graph[$0].constant != nil } ?? false })
+        let pins = missing.union(weights)
+        return pins.isEmpty ? plain : try rewrite(pinning: pins)
+    }
+
+    private func rewrite(pinning names: Set<String>) throws -> Graph {
+        if let known = rewritten.withLock({ $0[names] }) { return known }
+        var graph = graph
+        let pinned = try names.map { name in
+            guard let id = graph.id(of: name) else { throw Failure.notFound("the model has no value '\(name)'") }
+            return id
+        }
+        let context = PassContext(operators: operators, pinned: Set(pinned).union(graph.outputs))
+        try PassList.run(passes.before, on: &graph, context: context)
+        rewritten.withLock { cache in
+            if cache.count > 16 { cache = cache.filter { $0.key.isEmpty } }
+            cache[names] = graph
+        }
+        return graph
+    }
+
+    private static func present(in graph: Graph) -> [Bool] {
+        var present = graph.values.map { $0.constant != nil }
+        for input in graph.inputs { present[input.index] = true }
+        for node in graph.nodes { for output in node.outputs { if let output { present[output.index] = true } } }
+        return present
+    }
+}

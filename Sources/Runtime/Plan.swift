@@ -1,0 +1,70 @@
+internal import Graphs
+internal import Tensors
+
+/// What a run asks for; plans are cached by it.
+struct PlanRequest: Hashable, Sendable {
+    struct Feed: Hashable, Sendable {
+        var name: String
+        var type: ElementType
+        var shape: [Int]
+    }
+    var feeds: [Feed]
+    /// Value names.
+    var wanted: [String]
+    var target: TargetPlan?
+    var gradients: [String]
+    /// Name of the backward rules; the rules themselves are not hashable.
+    var rules: String
+    var forwardHooks: [String]
+    var backwardHooks: [String]
+}
+
+/// A graph made ready for one set of shapes and requests: steps in order, and when each value is dropped.
+final class Plan: Sendable {
+    enum Action: Sendable {
+        case kernel(Kernel)
+        /// The same memory under the output's shape.
+        case view(from: ValueID, to: ValueID)
+        /// By the operator's own kernel: shapes that follow from data, text, nested graphs.
+        case interpret(Operator, Node)
+    }
+    struct Step: Sendable {
+        var action: Action
+        /// For messages and profiles.
+        var label: String
+        var outputs: [ValueID]
+        /// Values whose last reader this is.
+        var released: [ValueID]
+    }
+
+    let graph: Graph
+    let steps: [Step]
+    /// By name: values and constants that the caller asked for.
+    let wanted: [String: ValueID]
+    /// By name of the value: where its gradient is; nil: zero.
+    let gradients: [String: ValueID?]
+    let score: ValueID?
+    let classes: ValueID?
+    let targetWeights: ValueID?
+    /// Hooked values: forward values by their names, gradients by the names of their values.
+    let forwardHooks: [ValueID: String]
+    let backwardHooks: [ValueID: String]
+    /// Most bytes of activations alive at once, as far as shapes are known.
+    let peakBytes: Int
+
+    init(
+        graph: Graph, steps: [Step], wanted: [String: ValueID], gradients: [String: ValueID?], score: ValueID?, classes: ValueID?,
+        targetWeights: ValueID?, forwardHooks: [ValueID: String], backwardHooks: [ValueID: String], peakBytes: Int
+    ) {
+        self.graph = graph
+        self.steps = steps
+        self.wanted = wanted
+        self.gradients = gradients
+        self.score = score
+        self.classes = classes
+        self.targetWeights = targetWeights
+        self.forwardHooks = forwardHooks
+        self.backwardHooks = backwardHooks
+        self.peakBytes = peakBytes
+    }
+}

@@ -1,0 +1,187 @@
+internal import Graphs
+internal import Tensors
+
+/// Makes a plan: fixes shapes, adds the derivative, rewrites, chooses backends, orders releases.
+struct PlanBuilder {
+    let request: PlanRequest
+    let rules: BackwardRules
+    let operators: OperatorSet
+    let passes: [Pass]
+    /// Best first; the reference backend runs what no other one does.
+    let backends: [Backend]
+
+    func plan(_ model: Graph) throws -> Plan {
+        var builder = Gradients(graph: try specialised(model), operators: operators)
+        var target: (scored: ValueID, score: ValueID, seed: ValueID, classes: ValueID?)?
+        if let asked = request.target { target = try builder.attach(asked) }
+        var gradients: [String: ValueID?] = [:]
+        var hooked: [ValueID: String] = [:]
+        if let target, !(request.gradients.isEmpty && request.backwardHooks.isEmpty) {
+            let wrt = try (request.gradients + request.backwardHooks).map { try find($0, in: builder.graph) }
+            try checkDifferentiable(wrt, in: builder.graph)
+            let derivative = try builder.graph.differentiated(
+                seeds: [(target.scored, target.seed)], wrt: wrt, rules: rules, operators: operators)
+            builder.graph = derivative.graph
+            for name in request.gradients { gradients[name] = derivative.gradients[try find(name, in: builder.graph)] }
+            for name in request.backwardHooks {
+                if let id = derivative.gradients[try find(name, in: builder.graph)] { hooked[id] = name }
+            }
+        }
+        var graph = builder.graph
+        var wanted: [String: ValueID] = [:]
+        for name in request.wanted { wanted[name] = try find(name, in: graph) }
+        var forwardHooks: [ValueID: String] = [:]
+        for name in request.forwardHooks { forwardHooks[try find(name, in: graph)] = name }
+        graph.outputs = Array(wanted.values) + gradients.values.compactMap { $0 } + [target?.score, target?.classes].compactMap { $0 }
+        let pinned = Set(graph.outputs).union(forwardHooks.keys).union(hooked.keys)
+        let context = PassContext(operators: operators, pinned: pinned) { node, graph in supports(node, graph) }
+        try PassList.run(passes, on: &graph, context: context)
+        try checkFed(graph)
+        let (steps, peak) = try schedule(graph)
+        return Plan(
+            graph: graph, steps: steps, wanted: wanted, gradients: gradients, score: target?.score, classes: target?.classes,
+            targetWeights: request.target.map { _ in target?.seed }?.flatMap { graph.inputs.contains($0) ? $0 : nil },
+            forwardHooks: forwardHooks, backwardHooks: hooked, peakBytes: peak)
+    }
+
+    private func find(_ name: String, in graph: Graph) throws -> ValueID {
+        guard let id = graph.id(of: name) else { throw Failure.notFound("the model has no value '\(name)'") }
+        return id
+    }
+
+    private func checkDifferentiable(_ values: [ValueID], in graph: Graph) throws {
+        for id in values {
+            if let type = graph[id].type, !type.element.isFloat {
+                throw Failure.unsupported("'\(graph[id].name)' holds \(type.element); a gradient needs a floating-point value, such as the embedding that follows it")
+            }
+        }
+    }
+
+    // MARK: Shapes
+
+    /// The graph with fed values as its inputs, and every shape inferred anew from theirs.
+    private func specialised(_ model: Graph) throws -> Graph {
+        var graph = model
+        let fed = try request.feeds.map { ($0, try find($0.name, in: graph)) }
+        let fedIDs = Set(fed.map(\.1))
+        for index in graph.nodes.indices {
+            graph.nodes[index].outputs = graph.nodes[index].outputs.map { $0.map { fedIDs.contains($0) } ?? false ? nil : $0 }
+        }
+        for node in graph.nodes { for output in node.outputs { if let output { graph[output].type = nil; graph[output].symbolic = nil } } }
+        // What was computed from a constant that is now fed must be computed again.
+        let depends = graph.dependents(of: fedIDs)
+        for index in depends.indices where depends[index] { graph[ValueID(at: index)].constant = nil }
+        for (feed, id) in fed {
+            try check(feed, against: graph[id])
+            graph[id].constant = nil
+            graph[id].symbolic = nil
+            graph[id].type = TensorType(feed.type, shape: feed.shape)
+        }
+        graph.inputs += fed.map(\.1).filter { !graph.inputs.contains($0) }
+        graph.outputs = try (request.wanted + request.forwardHooks + [request.target?.output].compactMap { $0 }).map { try find($0, in: graph) }
+        keepNeeded(&graph, from: graph.outputs)
+        try graph.inferAll(operators: operators)
+        return graph
+    }
+
+    private func check(_ feed: PlanRequest.Feed, against value: Value) throws {
+        guard let type = value.type else { return }
+        guard type.element == feed.type else {
+            throw Failure.shape("input '\(feed.name)' holds \(type.element), the tensor given holds \(feed.type)")
+        }
+        guard let dims = type.dims else { return }
+        let fits = dims.count == feed.shape.count && zip(dims, feed.shape).allSatisfy { $0.value == nil || $0.value == $1 }
+        guard fits else {
+            throw Failure.shape("input '\(feed.name)' expects \(type), the tensor given is \(Shape.text(feed.shape))")
+        }
+    }
+
+    private func keepNeeded(_ graph: inout Graph, from roots: [ValueID]) {
+        var needed = [Bool](repeating: false, count: graph.values.count)
+        for root in roots { needed[root.index] = true }
+        var kept: [Node] = []
+        for node in graph.nodes.reversed() where node.outputs.contains(where: { $0.map { needed[$0.index] } ?? false }) {
+            for input in node.inputs { if let input { needed[input.index] = true } }
+            kept.append(node)
+        }
+        graph.nodes = kept.reversed()
+    }
+
+    /// Every input that is read must have been fed.
+    private func checkFed(_ graph: Graph) throws {
+        let fed = Set(request.feeds.map(\.name))
+        let computed = Set(graph.nodes.flatMap { $0.outputs.compactMap { $0 } })
+        for node in graph.nodes {
+            for input in node.inputs {
+                guard let input, graph[input].constant == nil, !computed.contains(input) else { continue }
+                let name = graph[input].name
+                if fed.contains(name) || name.hasPrefix(TargetPlan.weights) { continue }
+                let given = request.feeds.map { "'\($0.name)'" }.joined(separator: ", ")
+                throw Failure.invalid("\(node.label) needs '\(name)', which was not fed\(given.isEmpty ? "" : " (fed: \(given))")")
+            }
+        }
+    }
+
+    // MARK: Backends
+
+    private func supports(_ node: Node, _ graph: Graph) -> Bool {
+        guard let program = Program(node, in: graph) else { return false }
+        return backends.first?.supports(program) ?? false
+    }
+
+    private func action(_ node: Node, in graph: Graph) throws -> Plan.Action {
+        if Plan.isView(node.op), let from = node.inputs.first, let from, let to = node.outputs.first, let to, graph[to].type?.shape != nil {
+            return .view(from: from, to: to)
+        }
+        if let program = Program(node, in: graph) {
+            for backend in backends {
+                if let kernel = try backend.compile(program) { return .kernel(kernel) }
+            }
+        }
+        guard let op = operators[node.op] else { throw Failure.unsupported("\(node.label): operator \(node.op) is not supported") }
+        return .interpret(op, node)
+    }
+
+    // MARK: Order
+
+    private func schedule(_ graph: Graph) throws -> ([Plan.Step], Int) {
+        let last = lastReaders(graph)
+        var steps: [Plan.Step] = []
+        var live = 0, peak = 0
+        for (index, node) in graph.nodes.enumerated() {
+            let outputs = node.outputs.compactMap { $0 }
+            do {
+                let action = try action(node, in: graph)
+                live += outputs.reduce(0) { $0 + bytes($1, graph) }
+                peak = max(peak, live)
+                let released = Set(node.inputs.compactMap { $0 } + outputs).filter { last[$0.index] == index }
+                live -= released.reduce(0) { $0 + bytes($1, graph) }
+                steps.append(.init(action: action, label: node.label, outputs: outputs, released: Array(released)))
+            } catch let failure as Failure {
+                throw failure.at(node.label)
+            }
+        }
+        return (steps, peak)
+    }
+
+    /// By value: index of the last node that reads it (of the one that makes it when nobody does); never for outputs.
+    private func lastReaders(_ graph: Graph) -> [Int] {
+        var last = [Int](repeating: -1, count: graph.values.count)
+        for (index, node) in graph.nodes.enumerated() {
+            for id in node.inputs + node.outputs { if let id { last[id.index] = index } }
+        }
+        for output in graph.outputs { last[output.index] = Int.max }
+        for value in graph.values.indices where graph.values[value].constant != nil { last[value] = Int.max }
+        return last
+    }
+
+    private func bytes(_ id: ValueID, _ graph: Graph) -> Int {
+        guard let type = graph[id].type, let shape = type.shape, graph[id].constant == nil else { return 0 }
+        return (try? Shape.count(shape)).flatMap { type.element.byteCount($0) } ?? 0
+    }
+}
+
+extension Plan {
+    /// Operators whose output is the input's memory under another shape.
+    static func isView(_ op: String) -> Bool { ["Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"].contains(op) }
+}

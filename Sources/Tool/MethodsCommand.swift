@@ -1,0 +1,47 @@
+import ArgumentParser
+
+/// Lists the methods, or describes one.
+struct MethodsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "methods", abstract: "The explanation methods, or one of them with its options.")
+
+    @Argument(help: "A method to describe.") var name: String?
+
+    func run() throws {
+        let methods = try Method.all()
+        guard let name else {
+            return print(table(methods.map { [$0.name, $0.family, $0.kind == "explainer" ? $0.summary : "(\($0.kind)) \($0.summary)"] }))
+        }
+        guard let method = methods.first(where: { $0.name == name }) else {
+            throw ToolError("no method is called '\(name)'; known are \(methods.map(\.name).joined(separator: ", "))")
+        }
+        describe(method)
+    }
+
+    private func describe(_ method: Method) {
+        print("\(method.name): \(method.summary)\n")
+        let facts = [("family", method.family), ("kind", method.kind), ("needs", method.needs), ("reference", method.reference)]
+        print(table(facts.filter { !$0.1.isEmpty }.map { [$0.0, $0.1] }))
+        guard !method.parameters.isEmpty else { return }
+        print("\noptions (--set name=value)")
+        for parameter in method.parameters {
+            let range = parameter.range.isEmpty ? "" : ", " + parameter.range
+            let standard = parameter.standard.isEmpty ? "" : ", default \(parameter.standard)"
+            print("  \(parameter.name)  (\(parameter.type)\(range)\(standard))\n      \(parameter.help)")
+        }
+    }
+}
+
+/// Lists what computes on this machine.
+struct BackendsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "backends", abstract: "The compute backends of this machine, best first.")
+
+    @Option(help: "A backend plugin to load as well.") var load: [String] = []
+
+    func run() throws {
+        let runtime = try Runtime(threads: nil)
+        for path in load { try runtime.loadBackend(path) }
+        let rows = try runtime.backends().map { [$0.name, $0.version, String($0.score), $0.description, $0.path] }
+        print(table([["NAME", "VERSION", "SCORE", "DESCRIPTION", ""]] + rows))
+    }
+}

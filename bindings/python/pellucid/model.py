@@ -1,0 +1,369 @@
+"""Models: load an ONNX file, look inside it, run it, differentiate it, explain it."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import threading
+import weakref
+from functools import cached_property
+from typing import Any, ContextManager, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+
+import numpy as np
+
+from . import _abi
+from ._control import Call, Cancel, HookCallback, ProgressCallback, active_hook
+from ._library import check, library
+from ._options import Options, encode, options
+from ._tensor import DTYPE_NAMES, Tensor, unwrap, wrap
+from .errors import InvalidError
+from .explain import Explanation
+from .runtime import Runtime, shared_runtime, text
+from .target import NativeTarget, Target, as_target
+
+TargetLike = Union[Target, int, Sequence[int], None]
+Progress = Union[ProgressCallback, bool, None]
+
+
+class Value(NamedTuple):
+    """What is known about a value of a model before it runs."""
+
+    name: str  #: ONNX value name
+    dtype: Optional[str]  #: element type, named as in NumPy; None: unknown
+    shape: Optional[Tuple[Union[int, str], ...]]  #: symbols as text ("?": unknown); None: unknown rank
+    op: str  #: ONNX operator that computes it; empty for inputs and weights
+    node: str  #: name of that node
+    module: str  #: module path that the exporter recorded, as "layer4.1.conv2"; may be empty
+
+
+def load(
+    model: Union[str, os.PathLike, bytes, bytearray, memoryview],
+    threads: Optional[int] = None,
+    backend: Optional[str] = None,
+    passes: Union[str, Sequence[str], None] = None,
+    memory: Optional[int] = None,
+    runtime: Optional[Runtime] = None,
+    **more: Any,
+) -> Model:
+    """Loads an ONNX model from a path or from bytes.
+
+    Args:
+        model: Path of the file, or its content.
+        threads: Threads that work on one call. Default: the processors available.
+        backend: Name of the preferred backend, see :func:`pellucid.backends`. Default: the best score.
+        passes: ``"all"`` (default), ``"none"``, or names of graph passes; ``"-name"`` leaves one out of all.
+        memory: Bytes that one run may use for activations; larger batches are split. Default: 1 GiB.
+        runtime: The runtime to load into, in place of one chosen by ``threads``.
+        more: Further options of the library, as ``external=False`` or ``folder=…``.
+    """
+    if runtime is not None and threads is not None:
+        raise InvalidError("threads belong to the runtime: give threads or runtime, not both")
+    runtime = runtime or shared_runtime(threads)
+    settings = options({"backend": backend, "passes": passes, "memory": memory, **more})
+    option_handle = settings.handle if settings else None
+    handle = ctypes.c_void_p()
+    out = ctypes.byref(handle)
+    if isinstance(model, (str, os.PathLike)):
+        path = os.fsencode(model)
+        check(library().pellucid_model_load(out, runtime.handle, path, option_handle))
+    else:
+        content = np.frombuffer(model, np.uint8)
+        address = content.ctypes.data
+        check(library().pellucid_model_load_memory(out, runtime.handle, address, content.size, option_handle))
+    return Model(handle.value, runtime)
+
+
+class Model:
+    """An ONNX model. Made by :func:`pellucid.load`.
+
+    Immutable: any number of threads may use one model at once. Inputs are arrays in the model's own layout, or anything
+    that NumPy or DLPack can read; several inputs are given as a dict by name. Results are read-only arrays over the
+    library's memory; copy one to change it.
+    """
+
+    def __init__(self, handle: int, runtime: Runtime):
+        self.runtime = runtime
+        self._handle = handle
+        self._lock = threading.Lock()
+        self._release = weakref.finalize(self, library().pellucid_model_release, handle)
+        self._release.atexit = False
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        if not self._release.alive:
+            return "<Model closed>"
+        return f"<Model {_signature(self.inputs)} → {_signature(self.outputs)}>"
+
+    def close(self) -> None:
+        """Releases the model once the calls under way have ended. Doing it twice is allowed."""
+        with self._lock:
+            self._release()
+
+    @contextlib.contextmanager
+    def _use(self) -> Iterator[int]:
+        """The handle, kept alive for the block even if another thread closes the model."""
+        with self._lock:
+            if not self._release.alive:
+                raise InvalidError("the model is closed")
+            library().pellucid_model_retain(self._handle)
+        try:
+            yield self._handle
+        finally:
+            library().pellucid_model_release(self._handle)
+
+    @cached_property
+    def inputs(self) -> List[Value]:
+        """What a run must be fed, in the model's order."""
+        return self._values(_abi.INPUT)
+
+    @cached_property
+    def outputs(self) -> List[Value]:
+        """What the model returns, in its order."""
+        return self._values(_abi.OUTPUT)
+
+    @cached_property
+    def layers(self) -> List[Value]:
+        """Every value that a node computes, in execution order."""
+        return self._values(_abi.LAYER)
+
+    @cached_property
+    def weights(self) -> List[Value]:
+        """The initialisers."""
+        return self._values(_abi.WEIGHT)
+
+    @cached_property
+    def metadata(self) -> Metadata:
+        """Metadata of the file and facts about the model, by key."""
+        return Metadata(self)
+
+    def _values(self, kind: int) -> List[Value]:
+        with self._use() as handle:
+            count = check(library().pellucid_model_value_count(handle, kind))
+            return [_value_at(handle, kind, index) for index in range(count)]
+
+    def run(
+        self,
+        x: Any,
+        want: Union[str, Sequence[str], None] = None,
+        *,
+        progress: Progress = None,
+        deadline: Optional[float] = None,
+        cancel: Optional[Cancel] = None,
+    ) -> Any:
+        """Computes the model's outputs, or any other values.
+
+        Args:
+            x: The input, or a dict name → array. An inner value may be fed too and then replaces what is computed.
+            want: Names of values, nodes or layers. Default: all outputs.
+            progress: A callable ``(fraction, stage)``, or True for a bar; a true result cancels.
+            deadline: Seconds after which the call is cancelled.
+            cancel: A flag that another thread may set.
+
+        Returns:
+            One array when one value is computed, else a dict name → array in the order asked for.
+        """
+        names = _names(want) or [value.name for value in self.outputs]
+        with self._use() as handle, Call(self, progress, deadline, cancel) as call:
+            feeds = _Feeds(self, x)
+            outputs = (ctypes.c_void_p * len(names))()
+            status = library().pellucid_model_run(
+                handle, feeds.table, len(feeds.table), _texts(names), len(names), outputs, call.pointer
+            )
+            arrays = _collect(call, status, outputs, feeds)
+        return arrays[0] if len(names) == 1 else dict(zip(names, arrays))
+
+    def gradient(
+        self,
+        x: Any,
+        target: TargetLike = None,
+        wrt: Union[str, Sequence[str], None] = None,
+        rules: str = "gradient",
+        *,
+        score: Optional[str] = None,
+        output: Optional[str] = None,
+        progress: Progress = None,
+        deadline: Optional[float] = None,
+        cancel: Optional[Cancel] = None,
+    ) -> Dict[str, np.ndarray]:
+        """Gradients of the target, summed over the batch.
+
+        Args:
+            x: The input, or a dict name → array.
+            target: What to differentiate: a class index, one index per image, a :class:`Target`, or None for each
+                image's best class.
+            wrt: Names of inputs, inner values or weights. Default: all inputs of a real type.
+            rules: ``"gradient"``, ``"guided-backprop"`` or ``"deconvolution"``.
+            score: ``"logit"`` (default), ``"probability"`` or ``"output"``, see :class:`Target`.
+            output: Output or other value that the target is taken from. Default: the first output.
+            progress: As in :meth:`run`.
+            deadline: As in :meth:`run`.
+            cancel: As in :meth:`run`.
+
+        Returns:
+            A dict name → gradient, each with the shape of its value.
+        """
+        names = _names(wrt) or [value.name for value in self.inputs if "float" in (value.dtype or "float")]
+        with self._use() as handle, Call(self, progress, deadline, cancel) as call:
+            feeds = _Feeds(self, x)
+            native = NativeTarget(as_target(target, score, output))
+            gradients = (ctypes.c_void_p * len(names))()
+            status = library().pellucid_model_gradient(
+                handle,
+                feeds.table,
+                len(feeds.table),
+                ctypes.byref(native.struct),
+                _texts(names),
+                len(names),
+                encode(rules),
+                gradients,
+                call.pointer,
+            )
+            return dict(zip(names, _collect(call, status, gradients, feeds)))
+
+    def explain(
+        self,
+        method: str,
+        x: Any,
+        target: TargetLike = None,
+        *,
+        score: Optional[str] = None,
+        output: Optional[str] = None,
+        progress: Progress = None,
+        deadline: Optional[float] = None,
+        cancel: Optional[Cancel] = None,
+        **options: Any,
+    ) -> Explanation:
+        """Explains the model's decision.
+
+        Args:
+            method: A name of :func:`pellucid.methods`, as ``"grad-cam"``.
+            x: The input, or a dict name → array. A batch of images gives a batch of maps.
+            target: As in :meth:`gradient`.
+            score: As in :meth:`gradient`.
+            output: As in :meth:`gradient`.
+            progress: As in :meth:`run`.
+            deadline: As in :meth:`run`.
+            cancel: As in :meth:`run`.
+            options: Options of the method, see ``help(pellucid.methods()[method])``: numbers, booleans, text, flat
+                lists, or arrays. None leaves the default.
+        """
+        with self._use() as handle, Call(self, progress, deadline, cancel, interruptible=True) as call:
+            feeds = _Feeds(self, x)
+            native = NativeTarget(as_target(target, score, output))
+            settings = Options(options)
+            result = ctypes.c_void_p()
+            status = library().pellucid_explain(
+                ctypes.byref(result),
+                handle,
+                encode(method),
+                feeds.table,
+                len(feeds.table),
+                ctypes.byref(native.struct),
+                settings.handle,
+                call.pointer,
+            )
+            explanation = Explanation(result.value, feeds.tensors) if result.value else None
+            call.finish(status)
+        assert explanation is not None
+        return explanation
+
+    def hook(self, value: str, fn: HookCallback, phase: str = "forward") -> ContextManager[None]:
+        """Observes or replaces a value in all calls that this thread or task makes on the model inside the block.
+
+        Args:
+            value: Name of a value, node or layer.
+            fn: Called with the name and the value as a read-only array. Returns None, or an array of the same shape
+                that takes the value's place. What it raises ends the call and comes out of it.
+            phase: ``"forward"`` for the value, ``"backward"`` for its gradient.
+
+        >>> with model.hook("layer4", lambda name, value: value * 0):
+        ...     without = model.run(x)
+        """
+        return active_hook(self, value, fn, phase)
+
+
+class Metadata(Mapping[str, str]):
+    """Metadata of a model by key.
+
+    Any key of the file may be asked for; listed are those that every model may have: ``producer``,
+    ``producer_version``, ``domain``, ``graph``, ``ir_version``, ``opset``, ``hash``, ``backend``.
+    """
+
+    KEYS = ("producer", "producer_version", "domain", "graph", "ir_version", "opset", "hash", "backend")
+
+    def __init__(self, model: Model):
+        self._model = model
+
+    def __getitem__(self, key: str) -> str:
+        with self._model._use() as handle:
+            value = library().pellucid_model_metadata(handle, encode(key))
+        if value is None:
+            raise KeyError(key)
+        return text(value)
+
+    def __iter__(self) -> Iterator[str]:
+        return (key for key in self.KEYS if key in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+class _Feeds:
+    """The feeds of a call and the tensors behind them."""
+
+    def __init__(self, model: Model, x: Any):
+        if not isinstance(x, Mapping):
+            if len(model.inputs) != 1:
+                names = ", ".join(value.name for value in model.inputs)
+                raise InvalidError(f"the model has {len(model.inputs)} inputs ({names}): give a dict name → array")
+            x = {model.inputs[0].name: x}
+        dtypes = {value.name: value.dtype for value in model.inputs}
+        self.tensors = [wrap(array, dtypes.get(name)) for name, array in x.items()]
+        self.table = (_abi.Feed * len(x))()
+        for entry, name, tensor in zip(self.table, x, self.tensors):
+            entry.name = encode(name)
+            entry.tensor = tensor.handle
+
+
+def _collect(call: Call, status: int, handles: Any, feeds: _Feeds) -> List[np.ndarray]:
+    """Arrays over the outputs of a call, which are owned before anything is raised."""
+    tensors = [Tensor(handle) for handle in handles if handle]
+    call.finish(status)
+    return [unwrap(tensor, feeds.tensors) for tensor in tensors]
+
+
+def _names(names: Union[str, Sequence[str], None]) -> List[str]:
+    return [names] if isinstance(names, str) else list(names or ())
+
+
+def _texts(names: Sequence[str]) -> Any:
+    return (ctypes.c_char_p * len(names))(*map(encode, names))
+
+
+def _value_at(handle: int, kind: int, index: int) -> Value:
+    info = _abi.ValueInfo(struct_size=ctypes.sizeof(_abi.ValueInfo))
+    check(library().pellucid_model_value_at(handle, kind, index, ctypes.byref(info)))
+    return Value(
+        text(info.name), DTYPE_NAMES.get(info.dtype), _shape(info), text(info.op), text(info.node), text(info.module)
+    )
+
+
+def _shape(info: _abi.ValueInfo) -> Optional[Tuple[Union[int, str], ...]]:
+    if info.rank < 0:
+        return None
+    return tuple(
+        info.dims[axis] if info.dims[axis] >= 0 else text(info.dim_names[axis]) or "?" for axis in range(info.rank)
+    )
+
+
+def _signature(values: List[Value]) -> str:
+    return ", ".join(f"{value.name}: {value.dtype or '?'}{list(value.shape or ['…'])}".replace("'", "") for value in values)

@@ -1,0 +1,127 @@
+"""Arrays survive the way into the library and back, without copies where none are needed."""
+
+import gc
+import unittest
+
+import numpy as np
+
+from . import support  # noqa: F401 (sets the library)
+
+import pellucid
+from pellucid import _abi, _tensor
+
+TYPES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64 complex128".split()
+
+
+def round_trip(array):
+    return _tensor.unwrap(_tensor.wrap(array))
+
+
+class TensorTest(unittest.TestCase):
+    def test_types(self):
+        for name in TYPES:
+            with self.subTest(name):
+                array = np.arange(12).reshape(3, 4).astype(name)
+                back = round_trip(array)
+                self.assertEqual(back.dtype, array.dtype)
+                np.testing.assert_array_equal(back, array)
+
+    def test_no_copy(self):
+        array = np.arange(6, dtype=np.float32).reshape(2, 3)
+        self.assertEqual(round_trip(array).ctypes.data, array.ctypes.data)
+
+    def test_strides(self):
+        array = np.arange(24, dtype=np.int32).reshape(2, 3, 4)
+        views = [array.T, array[:, ::-1], array[::1, ::2, 1:3], np.broadcast_to(array[0], (5, 3, 4)), array[:, 1, :]]
+        for view in views:
+            np.testing.assert_array_equal(round_trip(view), view)
+
+    def test_read_only(self):
+        array = np.arange(3.0)
+        array.flags.writeable = False
+        np.testing.assert_array_equal(round_trip(array), array)
+        self.assertFalse(round_trip(np.arange(3.0)).flags.writeable)
+
+    def test_scalars_and_empty(self):
+        self.assertEqual(round_trip(2.5), 2.5)
+        self.assertEqual(round_trip(np.float32(2.5)).shape, ())
+        self.assertEqual(round_trip(np.zeros((0, 3), np.float32)).shape, (0, 3))
+        np.testing.assert_array_equal(round_trip([[1, 2], [3, 4]]), [[1, 2], [3, 4]])
+
+    def test_foreign_memory_layouts_are_copied(self):
+        swapped = np.arange(4, dtype=">f4")
+        np.testing.assert_array_equal(round_trip(swapped), np.arange(4, dtype=np.float32))
+        records = np.zeros(3, dtype=[("a", "i1"), ("b", "<f4")])
+        records["b"] = [1, 2, 3]
+        np.testing.assert_array_equal(round_trip(records["b"]), [1, 2, 3])
+
+    def test_dlpack(self):
+        class Exporter:
+            def __init__(self, array):
+                self.array = array
+
+            def __dlpack__(self, **options):
+                return self.array.__dlpack__(**options)
+
+            def __dlpack_device__(self):
+                return self.array.__dlpack_device__()
+
+        array = np.arange(6, dtype=np.float32)
+        back = round_trip(Exporter(array))
+        np.testing.assert_array_equal(back, array)
+        self.assertEqual(back.ctypes.data, array.ctypes.data)
+
+    def test_buffer_protocol(self):
+        np.testing.assert_array_equal(round_trip(memoryview(bytearray(b"abc"))), [97, 98, 99])
+
+    def test_bfloat16_is_widened(self):
+        bits = np.array([0x3F80, 0xC000], np.uint16)
+        wrapped = _tensor.wrap(bits)
+        view = wrapped.view()
+        view.dtype = _abi.BFLOAT16
+
+        class Half(_tensor.Tensor):
+            __slots__ = ()
+
+            def view(self):
+                return view
+
+        np.testing.assert_array_equal(_tensor.unwrap(Half(wrapped.detach())), np.float32([1.0, -2.0]))
+
+    def test_conversion_to_the_expected_type(self):
+        def converted(array, dtype):
+            return _tensor.wrap(array, dtype).source.dtype
+
+        self.assertEqual(converted(np.zeros(2), "float32"), np.float32)
+        self.assertEqual(converted(np.zeros(2, np.uint8), "float32"), np.float32)
+        self.assertEqual(converted(np.array([1, 2]), "int32"), np.int32)
+        self.assertEqual(converted(np.array([1, 2**40]), "int32"), np.int64)
+        self.assertEqual(converted(np.zeros(2), "int64"), np.float64)
+        self.assertEqual(converted(np.zeros(2), "bfloat16"), np.float64)
+
+    def test_unsupported_types(self):
+        for array in (np.array(["a"]), np.array([object()]), np.array(["2020-01-01"], "datetime64[D]")):
+            with self.assertRaises(pellucid.UnsupportedError):
+                _tensor.wrap(array)
+
+    def test_memory_is_borrowed_as_long_as_needed(self):
+        gc.collect()
+        before = len(_tensor._borrowed)
+        back = round_trip(np.arange(1000.0))
+        gc.collect()
+        self.assertEqual(len(_tensor._borrowed), before + 1)
+        np.testing.assert_array_equal(back, np.arange(1000.0))
+        del back
+        gc.collect()
+        self.assertEqual(len(_tensor._borrowed), before)
+
+    def test_overlapping_outputs_are_copied(self):
+        array = np.arange(4.0)
+        tensor = _tensor.wrap(array)
+        back = _tensor.unwrap(tensor, [tensor])
+        array[:] = 0
+        np.testing.assert_array_equal(back, np.arange(4.0))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,89 @@
+/* Tensors: typed n-dimensional arrays in host memory. */
+#ifndef PELLUCID_TENSOR_H
+#define PELLUCID_TENSOR_H
+
+#include "status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Element types, numbered as in ONNX's TensorProto.DataType. */
+typedef int32_t pellucid_dtype;
+enum {
+    PELLUCID_FLOAT32 = 1,
+    PELLUCID_UINT8 = 2,
+    PELLUCID_INT8 = 3,
+    PELLUCID_UINT16 = 4,
+    PELLUCID_INT16 = 5,
+    PELLUCID_INT32 = 6,
+    PELLUCID_INT64 = 7,
+    PELLUCID_STRING = 8,
+    PELLUCID_BOOL = 9,
+    PELLUCID_FLOAT16 = 10,
+    PELLUCID_FLOAT64 = 11,
+    PELLUCID_UINT32 = 12,
+    PELLUCID_UINT64 = 13,
+    PELLUCID_COMPLEX64 = 14,
+    PELLUCID_COMPLEX128 = 15,
+    PELLUCID_BFLOAT16 = 16,
+    PELLUCID_FLOAT8E4M3FN = 17,
+    PELLUCID_FLOAT8E4M3FNUZ = 18,
+    PELLUCID_FLOAT8E5M2 = 19,
+    PELLUCID_FLOAT8E5M2FNUZ = 20,
+    PELLUCID_UINT4 = 21,
+    PELLUCID_INT4 = 22,
+    PELLUCID_FLOAT4E2M1 = 23,
+    PELLUCID_FLOAT8E8M0 = 24,
+    PELLUCID_UINT2 = 25,
+    PELLUCID_INT2 = 26
+};
+
+/* Memory of a tensor as both sides see it; owns nothing. */
+typedef struct pellucid_view {
+    void *data;             /* first element; may be NULL when there are no elements */
+    pellucid_dtype dtype;
+    int32_t rank;
+    const int64_t *shape;   /* rank entries; may be NULL when rank is 0 */
+    const int64_t *strides; /* rank entries, in elements; NULL: row-major without gaps */
+} pellucid_view;
+
+/* A tensor. Its shape and type never change; it is reference-counted. */
+typedef struct pellucid_tensor pellucid_tensor;
+
+/* Called once when a wrapped tensor no longer needs its memory, from whichever thread dropped it last. */
+typedef void (*pellucid_release_fn)(void *payload);
+
+struct DLManagedTensorVersioned; /* DLPack 1.x, see https://dmlc.github.io/dlpack */
+
+/* New row-major tensor holding a copy of `data`, or zeros when data is NULL. Types of less than a byte are packed
+ * as in ONNX. Strings are not supported here. Release with pellucid_tensor_release. Since 0.1 */
+PELLUCID_API pellucid_status pellucid_tensor_create(pellucid_tensor **out, pellucid_dtype dtype, int32_t rank,
+                                                    const int64_t *shape, const void *data);
+
+/* Tensor over memory of the caller, without a copy. The memory must stay valid and unchanged until `release`
+ * (may be NULL) is called with `payload`. On failure release is not called. Strides of any sign, including 0, are accepted. Since 0.1 */
+PELLUCID_API pellucid_status pellucid_tensor_wrap(pellucid_tensor **out, const pellucid_view *view,
+                                                  pellucid_release_fn release, void *payload);
+
+/* Tensor over a DLPack object in host memory, without a copy. Takes ownership on success: its deleter runs when the
+ * tensor is released. Since 0.1 */
+PELLUCID_API pellucid_status pellucid_tensor_from_dlpack(pellucid_tensor **out, struct DLManagedTensorVersioned *managed);
+
+/* DLPack object that shares the tensor's memory and keeps the tensor alive until its deleter is called. The memory
+ * is flagged read-only. Since 0.1 */
+PELLUCID_API pellucid_status pellucid_tensor_to_dlpack(struct DLManagedTensorVersioned **out, const pellucid_tensor *tensor);
+
+/* Memory, type and shape of a tensor; valid while the tensor lives; must not be written. Since 0.1 */
+PELLUCID_API pellucid_status pellucid_tensor_view(const pellucid_tensor *tensor, pellucid_view *out);
+
+/* One more owner of the tensor. NULL is ignored. Since 0.1 */
+PELLUCID_API void pellucid_tensor_retain(pellucid_tensor *tensor);
+
+/* One owner less; the last one frees it. NULL is ignored. Since 0.1 */
+PELLUCID_API void pellucid_tensor_release(pellucid_tensor *tensor);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
