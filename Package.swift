@@ -9,6 +9,12 @@ let sanitized = Context.environment["PELLUCID_SANITIZE"] != nil
 /// The shipped library holds its own copy of OpenBLAS; `PELLUCID_OPENBLAS=dynamic` links the system's instead.
 let dynamicBLAS = Context.environment["PELLUCID_OPENBLAS"] == "dynamic"
 
+#if arch(arm64)
+let machine = "aarch64"
+#else
+let machine = "x86_64"
+#endif
+
 let contract: [CSetting] = [.headerSearchPath("../../include")]
 let strict: [SwiftSetting] = [
     // Headers of C targets include the contract as <pellucid/…>.
@@ -37,7 +43,7 @@ let package = Package(
         // The library, bottom up.
         .target(name: "Tensors", dependencies: ["CSupport"], swiftSettings: strict),
         .target(name: "Graphs", dependencies: ["Tensors", "COnnx", "CSupport"], swiftSettings: strict),
-        .target(name: "BackendCPU", cSettings: contract, linkerSettings: blas()),
+        .target(name: "BackendCPU", cSettings: contract + (dynamicBLAS ? [] : [.define("PELLUCID_OPENBLAS_STATIC")]), linkerSettings: blas()),
         .target(name: "Runtime", dependencies: ["Graphs", "CPellucid", "BackendCPU", "CSupport"], swiftSettings: strict),
         .target(name: "Imaging", dependencies: ["Tensors", "CSupport"], swiftSettings: strict),
         .target(name: "Explainers", dependencies: ["Runtime", "Imaging"], swiftSettings: strict),
@@ -60,8 +66,10 @@ func dylibFlags() -> [String] {
     return ["-static-stdlib"] + link.flatMap { ["-Xlinker", $0] }
 }
 
+/// The serial archive: it starts no threads; `openblas_memory.c` replaces its allocator, which is not safe to share.
 func blas() -> [LinkerSetting] {
-    [.linkedLibrary("openblas")]
+    if dynamicBLAS { return [.linkedLibrary("openblas")] }
+    return [.unsafeFlags(["-L/usr/lib/\(machine)-linux-gnu/openblas-serial"]), .linkedLibrary(":libopenblas.a")]
 }
 
 func tests() -> [Target] {
@@ -69,6 +77,7 @@ func tests() -> [Target] {
         .testTarget(name: "ArchitectureTests"),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
         .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "Graphs", "Tensors"]),
+        .testTarget(name: "ExplainersTests", dependencies: ["Explainers", "Runtime", "Graphs", "Tensors"]),
         .testTarget(name: "GraphsTests", dependencies: ["Graphs", "Tensors"]),
         .testTarget(name: "ImagingTests", dependencies: ["Imaging", "Tensors"], exclude: ["generate.py"]),
     ]

@@ -38,6 +38,7 @@ static pellucid_status cpu_open(const pellucid_host *host, const char *config, p
     memset(device, 0, sizeof *device);
     device->host = host;
     device->simd = cpu_simd_select(config);
+    device->columns = config && strstr(config, "conv=openblas");
     cpu_product_open();
     *out = device;
     return PELLUCID_OK;

@@ -77,7 +77,7 @@ static int32_t plan(cpu_node *node, void *params) {
 
 static pellucid_status prepare(pellucid_kernel *kernel) {
     const cpu_conv *c = kernel->params;
-    if (!kernel->constants[1] || c->dtype != PELLUCID_FLOAT32 || c->depthwise) return PELLUCID_OK;
+    if (!kernel->constants[1] || c->dtype != PELLUCID_FLOAT32 || c->depthwise || kernel->device->columns) return PELLUCID_OK;
     kernel->packed = kernel->host->allocate(kernel->host, cpu_conv_packed_size(kernel->simd, c));
     if (!kernel->packed) return cpu_out_of_memory(kernel);
     cpu_conv_pack(kernel->simd, c, kernel->constants[1], kernel->packed);
@@ -87,6 +87,7 @@ static pellucid_status prepare(pellucid_kernel *kernel) {
 pellucid_status cpu_conv_forward(const pellucid_kernel *kernel, const cpu_conv *conv, const cpu_conv_data *data) {
     if (conv->dtype != PELLUCID_FLOAT32) return cpu_conv_columns(kernel, conv, data);
     if (conv->depthwise) return cpu_conv_depthwise(kernel, conv, data);
+    if (kernel->device->columns) return cpu_conv_columns(kernel, conv, data);
     return cpu_conv_packed(kernel, conv, data);
 }
 

@@ -71,7 +71,7 @@ static pellucid_status prepare(pellucid_kernel *kernel) {
     if (!turned) return cpu_out_of_memory(kernel);
     turn_all(host, &p->conv, kernel->constants[1], turned);
     kernel->packed = turned;
-    if (p->turned.depthwise) return PELLUCID_OK;
+    if (p->turned.depthwise || kernel->device->columns) return PELLUCID_OK;
     kernel->packed = host->allocate(host, cpu_conv_packed_size(kernel->simd, &p->turned));
     if (kernel->packed) cpu_conv_pack(kernel->simd, &p->turned, turned, kernel->packed);
     host->deallocate(host, turned);
@@ -81,7 +81,7 @@ static pellucid_status prepare(pellucid_kernel *kernel) {
 static pellucid_status run_turned(const pellucid_kernel *kernel, const grad_params *p, const void *const *in, const void *bias, void *out) {
     cpu_conv_data data = { .x = in[0], .bias = bias, .y = out };
     if (kernel->packed) {
-        if (p->turned.depthwise) data.w = kernel->packed;
+        if (p->turned.depthwise || kernel->device->columns) data.w = kernel->packed;
         else data.packed = kernel->packed;
         return cpu_conv_forward(kernel, &p->turned, &data);
     }

@@ -18,6 +18,7 @@ typedef struct cpu_op cpu_op;
 struct pellucid_device {
     const pellucid_host *host;
     const struct cpu_simd *simd;
+    bool columns; /* convolve through OpenBLAS alone */
     _Atomic(void *) scratch[CPU_SCRATCH_SLOTS]; /* free blocks, kept for the next taker */
 };
 

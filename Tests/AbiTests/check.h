@@ -8,12 +8,12 @@
 
 #include <pellucid/pellucid.h>
 
-#define CHECK(condition)                                                                                              \
-    do {                                                                                                              \
-        if (!(condition)) {                                                                                           \
+#define CHECK(condition)                                                                                                \
+    do {                                                                                                                \
+        if (!(condition)) {                                                                                             \
             fprintf(stderr, "%s:%d: %s (message: \"%s\")\n", __FILE__, __LINE__, #condition, pellucid_error_message()); \
-            exit(1);                                                                                                  \
-        }                                                                                                             \
+            exit(1);                                                                                                    \
+        }                                                                                                               \
     } while (0)
 #define CHECK_OK(call) CHECK((call) == PELLUCID_OK)
 /* The call fails, and says why. */

@@ -27,7 +27,7 @@ def output(*command):
 
 def exported():
     """Names in the library's dynamic table that it defines, without version nodes."""
-    names = (line.split()[-1] for line in output("nm", "-D", "--defined-only", LIBRARY).splitlines())
+    names = (line.split()[-1] for line in output("nm", "-D", "--defined-only", "--extern-only", LIBRARY).splitlines())
     return sorted({name.split("@")[0] for name in names} - {"PELLUCID_0"})
 
 

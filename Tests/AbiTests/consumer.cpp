@@ -67,7 +67,7 @@ void check_structs() {
     CHECK(target.struct_size == sizeof target && target.kind == PELLUCID_TARGET_ARGMAX);
 }
 
-}  // namespace
+} // namespace
 
 int main(int argc, char **argv) {
     CHECK(argc == 2);

@@ -7,19 +7,19 @@
 
 #include <pellucid/pellucid.h>
 
-#define CHECK(condition)                                                      \
-    do {                                                                      \
-        if (!(condition)) {                                                   \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);   \
-            exit(1);                                                          \
-        }                                                                     \
+#define CHECK(condition)                                                    \
+    do {                                                                    \
+        if (!(condition)) {                                                 \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+            exit(1);                                                        \
+        }                                                                   \
     } while (0)
 /* Looks a function up; ISO C has no cast from an object pointer to a function pointer, so the bits are copied. */
-#define LOOK_UP(handle, function)                                             \
-    do {                                                                      \
-        void *symbol = dlsym(handle, "pellucid_" #function);                  \
-        CHECK(symbol != NULL);                                                \
-        memcpy(&function, &symbol, sizeof symbol);                            \
+#define LOOK_UP(handle, function)                            \
+    do {                                                     \
+        void *symbol = dlsym(handle, "pellucid_" #function); \
+        CHECK(symbol != NULL);                               \
+        memcpy(&function, &symbol, sizeof symbol);           \
     } while (0)
 
 static void use(void *handle, const char *path) {

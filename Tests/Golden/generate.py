@@ -172,12 +172,20 @@ def gradient_methods(case, relu_rules=True):
     case.check("saliency", "saliency-signed", references.saliency(network, x, targets, False), "captum Saliency", abs=False, **common)
     case.check("input-x-gradient", "input-x-gradient", references.input_x_gradient(network, x, targets), "captum InputXGradient", **common)
     smooth(case)
-    for what, kind in {"guided-backprop": "GuidedBackprop", "deconvolution": "Deconvolution"}.items() if relu_rules else ():
-        values = references.rectified(kind, network, x, targets, torch.nn.ReLU)
-        case.check(what, what, values, f"captum {kind}", rectifiers=["Relu"], **common)
-        if any(isinstance(module, torch.nn.ReLU6) for module in network.modules()):
-            values = references.rectified(kind, network, x, targets, (torch.nn.ReLU, torch.nn.ReLU6))
-            case.check(what, f"{what}/with-relu6", values, f"captum {kind}, its rule at ReLU6 too", rectifiers=["Relu", "Clip"], **common)
+    for what, kind in RECTIFIED.items() if relu_rules else ():
+        for suffix, reference, rectifiers, operators in rectifier_sets(network, f"captum {kind}"):
+            values = references.rectified(kind, network, x, targets, rectifiers)
+            case.check(what, what + suffix, values, reference, rectifiers=operators, **common)
+
+
+RECTIFIED = {"guided-backprop": "GuidedBackprop", "deconvolution": "Deconvolution"}
+
+
+def rectifier_sets(network, reference):
+    """(suffix, reference, module types, operators): Captum's rule at nn.ReLU, and where there is ReLU6, at both."""
+    yield "", reference, torch.nn.ReLU, ["Relu"]
+    if any(isinstance(module, torch.nn.ReLU6) for module in network.modules()):
+        yield "/with-relu6", f"{reference}, its rule at ReLU6 too", (torch.nn.ReLU, torch.nn.ReLU6), ["Relu", "Clip"]
 
 
 def integrated(case, methods, baselines):
@@ -204,13 +212,17 @@ def smooth(case):
 
 def neurons(case, layer, index, relu_rules=True):
     """Attributions of one unit of a layer, from a signal of 1."""
-    kinds = {"gradient": "NeuronGradient", "integrated-gradients": "NeuronIntegratedGradients"}
-    if relu_rules:
-        kinds |= {"guided-backprop": "NeuronGuidedBackprop", "deconvolution": "NeuronDeconvolution"}
-    for what, kind in kinds.items():
-        options = dict(n_steps=N_STEPS, method="gausslegendre", baselines=0.0) if kind == "NeuronIntegratedGradients" else {}
-        case.check("neuron", f"neuron/{what}", references.neuron(kind, case.network, layer, case.x, index, **options),
-                   f"captum {kind}", attribution=what, layer=layer, neuron=list(index), **options)
+    network, x, common = case.network, case.x, dict(layer=layer, neuron=list(index))
+    case.check("neuron", "neuron/gradient", references.neuron("NeuronGradient", network, layer, x, index),
+               "captum NeuronGradient", attribution="gradient", **common)
+    options = dict(n_steps=N_STEPS, method="gausslegendre")
+    values = references.neuron("NeuronIntegratedGradients", network, layer, x, index, baselines=0.0, **options)
+    case.check("neuron", "neuron/integrated-gradients", values, "captum NeuronIntegratedGradients",
+               attribution="integrated-gradients", baseline=0.0, **options, **common)
+    for what, kind in RECTIFIED.items() if relu_rules else ():
+        for suffix, reference, rectifiers, operators in rectifier_sets(network, f"captum Neuron{kind}"):
+            values = references.rectified_neuron(f"Neuron{kind}", network, layer, x, index, rectifiers)
+            case.check("neuron", f"neuron/{what}{suffix}", values, reference, attribution=what, rectifiers=operators, **common)
 
 
 def occlusion(case, window, strides, baseline):

@@ -88,9 +88,8 @@ def smooth_gradients(model, x, targets, noise):
     return {"smoothgrad": gradients.mean(0), "smoothgrad_sq": (gradients**2).mean(0), "vargrad": gradients.var(0)}
 
 
-def rectified(kind, model, x, targets, rectifiers):
-    """`kind` GuidedBackprop or Deconvolution. Captum's rule is for ReLU modules; `rectifiers` may name more kinds."""
-    method = getattr(captum.attr, kind)(model)
+def with_rectifiers(method, rectifiers):
+    """A GuidedBackprop or Deconvolution of Captum, whose rule is for ReLU modules, with the rule at other kinds too."""
     register = method._register_hooks
 
     def register_more(module):
@@ -99,13 +98,26 @@ def rectified(kind, model, x, targets, rectifiers):
                 register(module)
 
     method._register_hooks = register_more
+    return method
+
+
+def rectified(kind, model, x, targets, rectifiers):
+    """`kind`: GuidedBackprop or Deconvolution."""
+    method = with_rectifiers(getattr(captum.attr, kind)(model), rectifiers)
     return numpy(method.attribute(x.clone(), target=targets))
 
 
 def neuron(kind, model, name, x, index, **options):
-    """`kind`: NeuronGradient, NeuronGuidedBackprop, NeuronDeconvolution, NeuronIntegratedGradients of Captum."""
+    """`kind`: NeuronGradient or NeuronIntegratedGradients of Captum."""
     method = getattr(captum.attr, kind)(model, layer(model, name))
     return numpy(method.attribute(x.clone(), neuron_selector=tuple(index), **options))
+
+
+def rectified_neuron(kind, model, name, x, index, rectifiers):
+    """`kind`: NeuronGuidedBackprop or NeuronDeconvolution of Captum."""
+    method = getattr(captum.attr, kind)(model, layer(model, name))
+    with_rectifiers(method.guided_backprop if kind == "NeuronGuidedBackprop" else method.deconv, rectifiers)
+    return numpy(method.attribute(x.clone(), neuron_selector=tuple(index)))
 
 
 def layer_grad_cam(model, name, x, targets, relu):

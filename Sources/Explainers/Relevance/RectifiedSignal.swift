@@ -6,8 +6,8 @@ internal import Tensors
 /// layer, under other rules at rectifiers.
 struct RectifiedSignal {
     static let parameters: [Parameter] = [
-        Parameter("apply_to", .choice(BackwardRules.Rectifiers.allCases.map(\.rawValue)), default: "relu",
-            "activations that get the rule: Relu and ReLU6 (Captum: nn.ReLU only), or every activation like them"),
+        Parameter("apply_to", .choice(BackwardRules.Rectifiers.allCases.map(\.rawValue)), default: "rectifiers",
+            "activations that get the rule: Relu alone (as in Captum), Relu and ReLU6, or every activation like them"),
         Parameter("layer", .value, "start from units of this layer in place of the target's class: what do they look for?"),
         Parameter("unit", .text, "with layer: the channel, or channel and position, as 12 or 12,3,5"),
         Parameter("select", .choice(["channel_max", "channel_all", "neuron"]), default: "channel_max",
@@ -21,7 +21,7 @@ struct RectifiedSignal {
 
     init(_ settings: Settings) throws {
         self.settings = settings
-        rectifiers = BackwardRules.Rectifiers(rawValue: try settings.choice("apply_to")) ?? .relu
+        rectifiers = BackwardRules.Rectifiers(rawValue: try settings.choice("apply_to")) ?? .rectifiers
     }
 
     func explain(_ request: Request, _ rules: BackwardRules) throws -> Findings {

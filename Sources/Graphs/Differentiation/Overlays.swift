@@ -4,21 +4,26 @@ internal import Tensors
 extension BackwardRules {
     /// Which activations a rectifier rule replaces.
     package enum Rectifiers: String, Sendable, CaseIterable {
-        /// Relu, and Clip from 0 (ReLU6).
+        /// Relu alone (what Captum replaces).
         case relu
+        /// Relu, and Clip from 0 (ReLU6).
+        case rectifiers
         /// Every activation that is like one.
         case reluLike = "relu_like"
 
         var operators: [String] {
-            let rectifiers = ["Relu", "Clip"]
             let similar = ["LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "ThresholdedRelu", "Softplus", "Gelu", "HardSwish", "Mish", "Silu", "Swish"]
-            return self == .relu ? rectifiers : rectifiers + similar
+            switch self {
+            case .relu: return ["Relu"]
+            case .rectifiers: return ["Relu", "Clip"]
+            case .reluLike: return ["Relu", "Clip"] + similar
+            }
         }
     }
 
     /// Guided backpropagation: only positive signal passes, and only where the derivative lets it
     /// (Springenberg et al. 2015, "Striving for simplicity", section 3.4).
-    package static func guidedBackprop(_ rectifiers: Rectifiers = .relu) -> BackwardRules {
+    package static func guidedBackprop(_ rectifiers: Rectifiers = .rectifiers) -> BackwardRules {
         overlay("guided-backprop", rectifiers) { g, node, dy, derivative in
             try derivative(&g, node, dy).map { try $0.map { try g.emit("Relu", [$0]) } }
         }
@@ -26,7 +31,7 @@ extension BackwardRules {
 
     /// Deconvolution: only positive signal passes, whatever the forward pass was
     /// (Zeiler & Fergus 2014, "Visualizing and understanding convolutional networks", section 2.1).
-    package static func deconvolution(_ rectifiers: Rectifiers = .relu) -> BackwardRules {
+    package static func deconvolution(_ rectifiers: Rectifiers = .rectifiers) -> BackwardRules {
         overlay("deconvolution", rectifiers) { g, _, dy, _ in [try dy[0].map { try g.emit("Relu", [$0]) }] }
     }
 

@@ -112,8 +112,8 @@ enum Attention {
 /// What is added to attention's scores: a mask, -infinity for keys that a query may not see.
 struct AttentionBias {
     let bias: ValueID
-    /// By query: whether it sees any key.
-    let isSeeing: ValueID
+    /// By query: whether it sees any key; nil when every query does.
+    let isSeeing: ValueID?
 
     static func make(_ l: inout Lowerer, _ n: Node, q: ValueID, k: ValueID) throws -> AttentionBias? {
         var bias: ValueID?, allowed = try reach(&l, n, q: q, k: k)
@@ -132,7 +132,8 @@ struct AttentionBias {
         guard let bias else { return nil }
         let best = try l.emit("ReduceMax", [bias, Attention.vector(&l, [-1])])
         let isSeeing = try l.emit("Greater", [best, Attention.number(&l, -.infinity, like: q)])
-        return AttentionBias(bias: bias, isSeeing: isSeeing)
+        let seesAll = try l.graph[isSeeing].constant?.array(Truth.self).allSatisfy(\.isTrue) ?? false
+        return AttentionBias(bias: bias, isSeeing: seesAll ? nil : isSeeing)
     }
 
     /// A mask that is shorter than the keys forbids the rest.

@@ -30,12 +30,17 @@ package struct OperatorSet: Sendable {
             Normalization.operators,
             Movement.operators,
             ShapeArithmetic.operators,
+            Indexing.operators,
+            Convolution.operators,
+            Pooling.operators,
         ].flatMap { $0 },
         [
             Activation.lowerings,
             Softmax.lowerings,
             Normalization.lowerings,
             Attention.lowerings,
+            Indexing.lowerings,
+            Pooling.lowerings,
         ].flatMap { $0 }
     )
 }

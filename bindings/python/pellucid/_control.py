@@ -90,7 +90,7 @@ class Call:
     ):
         self._hooks = [entry for entry in _active.get() if entry.owner is owner]
         self._bar = _Bar() if progress is True else None
-        self._progress = self._bar or progress or None
+        self._progress: Optional[ProgressCallback] = self._bar or (progress if callable(progress) else None)
         self._deadline = float(deadline or 0.0)
         self._cancel = cancel
         self._interruptible = interruptible and threading.current_thread() is threading.main_thread()

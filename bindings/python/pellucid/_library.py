@@ -54,6 +54,12 @@ def _open(path: str) -> ctypes.CDLL:
     return opened
 
 
+def address(handle: ctypes.c_void_p) -> int:
+    """The handle that a successful call has filled in."""
+    assert handle.value is not None
+    return handle.value
+
+
 def check(status: int) -> int:
     """Returns a status or count that is not negative; raises the matching exception otherwise."""
     if status < 0:

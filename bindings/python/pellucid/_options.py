@@ -9,7 +9,7 @@ from typing import Any, Mapping, Optional
 
 import numpy as np
 
-from ._library import check, library
+from ._library import address, check, library
 from ._tensor import wrap
 from .errors import InvalidError
 
@@ -20,7 +20,7 @@ class Options:
     def __init__(self, values: Mapping[str, Any]):
         handle = ctypes.c_void_p()
         check(library().pellucid_options_create(ctypes.byref(handle)))
-        self.handle: int = handle.value
+        self.handle = address(handle)
         self._release = weakref.finalize(self, library().pellucid_options_release, self.handle)
         self._release.atexit = False
         for name, value in values.items():
@@ -40,7 +40,8 @@ class Options:
             if text is not None:
                 check(library().pellucid_options_set_text(self.handle, key, encode(text)))
             else:
-                check(library().pellucid_options_set_tensor(self.handle, key, wrap(value).handle))
+                tensor = wrap(value)
+                check(library().pellucid_options_set_tensor(self.handle, key, tensor.handle))
 
 
 def options(values: Mapping[str, Any]) -> Optional[Options]:
@@ -54,8 +55,8 @@ def option_text(value: Any) -> Optional[str]:
         return os.fspath(value)
     if isinstance(value, (list, tuple, range)):
         items = [_item_text(item) for item in value]
-        if None not in items:
-            return ",".join(items)
+        texts = [item for item in items if item is not None]
+        return ",".join(texts) if len(texts) == len(items) else None
     return None
 
 

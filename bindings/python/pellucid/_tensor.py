@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterable, Optional
 import numpy as np
 
 from . import _abi
-from ._library import check, library
+from ._library import address, check, library
 from .errors import UnsupportedError
 
 #: Names of the element types, by number. A name is NumPy's where NumPy has the type.
@@ -158,7 +158,7 @@ def wrap(value: Any, dtype: Optional[str] = None) -> Tensor:
     except BaseException:
         _borrowed.pop(payload, None)
         raise
-    return Tensor(handle.value, array)
+    return Tensor(address(handle), array)
 
 
 def _readable(array: np.ndarray, dtype: Optional[str]) -> np.ndarray:

@@ -6,12 +6,12 @@ import ctypes
 import json
 import weakref
 from dataclasses import dataclass
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from . import _abi
-from ._library import check, library
+from ._library import address, check, library
 from ._options import encode
 from ._tensor import Tensor, unwrap
 from .errors import UnsupportedError
@@ -150,10 +150,10 @@ class Explanation:
         return f"<Explanation {self.data.get('method', '?')} {' '.join(parts)}>"
 
 
-def _listed(kind: str, handle: int) -> list:
+def _listed(kind: str, handle: int) -> List[str]:
     """Names of the tensors or numbers of a result."""
     name_at = getattr(library(), f"pellucid_result_{kind}_name")
-    names = []
+    names: List[str] = []
     while (name := name_at(handle, len(names))) is not None:
         names.append(text(name))
     return names
@@ -162,7 +162,7 @@ def _listed(kind: str, handle: int) -> list:
 def _tensor(handle: int, name: str, inputs: Sequence[Tensor]) -> np.ndarray:
     tensor = ctypes.c_void_p()
     check(library().pellucid_result_tensor(handle, encode(name), ctypes.byref(tensor)))
-    return unwrap(Tensor(tensor.value), inputs)
+    return unwrap(Tensor(address(tensor)), inputs)
 
 
 def _number(handle: int, name: str) -> float:

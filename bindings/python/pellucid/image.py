@@ -12,7 +12,7 @@ from typing import Any, Optional, Union
 import numpy as np
 
 from . import _abi
-from ._library import check, library
+from ._library import address, check, library
 from ._options import option_text, options
 from ._tensor import Tensor, as_array, unwrap, wrap
 
@@ -125,4 +125,4 @@ def _call(name: str, arguments: tuple, settings: dict) -> np.ndarray:
     bag = options({key: _as_text(value) if key in _TEXTS else value for key, value in settings.items()})
     handle = ctypes.c_void_p()
     check(getattr(library(), name)(ctypes.byref(handle), *arguments, bag.handle if bag else None))
-    return unwrap(Tensor(handle.value))
+    return unwrap(Tensor(address(handle)))

@@ -14,7 +14,7 @@ import numpy as np
 
 from . import _abi
 from ._control import Call, Cancel, HookCallback, ProgressCallback, active_hook
-from ._library import check, library
+from ._library import address, check, library
 from ._options import Options, encode, options
 from ._tensor import DTYPE_NAMES, Tensor, unwrap, wrap
 from .errors import InvalidError
@@ -69,9 +69,9 @@ def load(
         check(library().pellucid_model_load(out, runtime.handle, path, option_handle))
     else:
         content = np.frombuffer(model, np.uint8)
-        address = content.ctypes.data
-        check(library().pellucid_model_load_memory(out, runtime.handle, address, content.size, option_handle))
-    return Model(handle.value, runtime)
+        start = content.ctypes.data
+        check(library().pellucid_model_load_memory(out, runtime.handle, start, content.size, option_handle))
+    return Model(address(handle), runtime)
 
 
 class Model:

@@ -6,10 +6,10 @@ import ctypes
 import os
 import threading
 import weakref
-from typing import Dict, List, NamedTuple, Optional, Union
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Union
 
 from . import _abi
-from ._library import check, library
+from ._library import address, check, library
 from ._options import options
 from .errors import NotFoundError
 
@@ -42,7 +42,7 @@ class Runtime:
         settings = options({"threads": threads, "plugins": plugins, "environment": environment})
         handle = ctypes.c_void_p()
         check(library().pellucid_runtime_create(ctypes.byref(handle), settings.handle if settings else None))
-        self.handle: int = handle.value
+        self.handle = address(handle)
         self._release = weakref.finalize(self, library().pellucid_runtime_release, self.handle)
         self._release.atexit = False
 
@@ -85,7 +85,7 @@ def text(value: Optional[bytes]) -> str:
     return (value or b"").decode("utf-8", "replace")
 
 
-def until_not_found(item, *arguments):
+def until_not_found(item: Callable[..., Any], *arguments: Any) -> Iterator[Any]:
     """Yields item(*arguments, 0), item(*arguments, 1), … until the library says that there are no more."""
     index = 0
     while True:

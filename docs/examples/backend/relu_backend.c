@@ -30,7 +30,9 @@ static pellucid_status open_device(const pellucid_host *host, const char *config
     return PELLUCID_OK;
 }
 
-static void close_device(pellucid_device *device) { free(device); }
+static void close_device(pellucid_device *device) {
+    free(device);
+}
 
 static int32_t supports(pellucid_device *device, const pellucid_program *program) {
     (void)device;
@@ -47,7 +49,9 @@ static pellucid_status compile(pellucid_device *device, const pellucid_program *
     return PELLUCID_OK;
 }
 
-static void release(pellucid_kernel *kernel) { free(kernel); }
+static void release(pellucid_kernel *kernel) {
+    free(kernel);
+}
 
 /* Whether the elements lie in row-major order without gaps. */
 static int is_dense(const pellucid_view *view) {
