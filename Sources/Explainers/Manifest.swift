@@ -26,7 +26,7 @@ struct Manifest {
             "seed": .integer(Int(Int64(bitPattern: request.seed))),
             "numbers": .object(findings.numbers.mapValues { .number($0) }),
             "tensors": .object(findings.tensors.mapValues { .array($0.shape.map { .integer($0) }) }),
-            "model": .object(["hash": .string(request.model.metadata["hash"] ?? ""), "graph": .string(request.model.metadata["graph"] ?? "")]),
+            "model": .object(["hash": .string(request.model.metadata("hash") ?? ""), "graph": .string(request.model.metadata("graph") ?? "")]),
             "pellucid": .string(Library.version),
             "backend": .string(request.model.backend),
             "threads": .integer(request.model.runtime.threads),

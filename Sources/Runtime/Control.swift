@@ -20,6 +20,9 @@ package final class Control {
     private var stage = ""
     private var low = 0.0
     private var high = 1.0
+    /// When the progress callback was last called: it may be slow (another language, a screen), so nodes in between go unreported.
+    private var reported = -1.0
+    private static let reportInterval = 0.01
 
     package init(
         progress: ((Double, String) throws -> Bool)? = nil, isCancelled: (() -> Bool)? = nil, deadline: Double? = nil, hooks: [Hook] = []
@@ -37,14 +40,19 @@ package final class Control {
         self.stage = stage
         low = Double(done) / Double(max(total, 1))
         high = Double(next) / Double(max(total, 1))
+        reported = -1
         try poll(0)
     }
 
     /// Called between nodes: `fraction` of the current part is done. Throws when the call must end.
     package func poll(_ fraction: Double) throws {
         if let isCancelled, isCancelled() { throw Failure(.cancelled, "cancelled by the caller's flag") }
-        if let deadline, seconds > deadline { throw Failure(.cancelled, "the deadline of \(deadline) s has passed") }
-        if let progress, try progress(min(1, low + (high - low) * fraction), stage) {
+        guard deadline != nil || progress != nil else { return }
+        let now = seconds
+        if let deadline, now > deadline { throw Failure(.cancelled, "the deadline of \(deadline) s has passed") }
+        guard let progress, reported < 0 || now - reported >= Control.reportInterval || fraction >= 1 else { return }
+        reported = now
+        if try progress(min(1, low + (high - low) * fraction), stage) {
             throw Failure(.cancelled, "cancelled by the progress callback")
         }
     }

@@ -1,6 +1,6 @@
 package import Graphs
 internal import Synchronization
-internal import Tensors
+package import Tensors
 
 /// A loaded network: immutable, shared by any number of threads.
 package final class Model: Sendable {
@@ -8,7 +8,8 @@ package final class Model: Sendable {
     /// As imported: every value of the file, before any rewrite.
     package let graph: Graph
     package let names: Names
-    package let metadata: [String: String]
+    private let facts: [String: String]
+    private let hash: FileHash
     /// Bytes that one run may use for activations.
     package let memory: Int
     private let backends: [Backend]
@@ -22,7 +23,8 @@ package final class Model: Sendable {
     /// Names of the options, see `pellucid_model_load`.
     package static let options = ["backend", "passes", "memory", "external", "folder"]
 
-    package init(graph: Graph, metadata: [String: String] = [:], runtime: Runtime, options: Options = Options()) throws {
+    /// `metadata`: what the file tells about itself; `file`: its bytes, for the hash.
+    package init(graph: Graph, metadata: [String: String] = [:], file: Storage? = nil, runtime: Runtime, options: Options = Options()) throws {
         try options.reject(unlessIn: Model.options, of: "a model")
         self.runtime = runtime
         self.graph = graph
@@ -33,9 +35,17 @@ package final class Model: Sendable {
         let choice = try options.text("passes") ?? "all"
         passes = (try PassList.select(choice, from: PassList.beforeDifferentiation), try PassList.select(choice, from: PassList.afterDifferentiation))
         pool = BufferPool(limit: min(memory, 512 << 20))
-        var metadata = metadata
-        metadata["backend"] = backends.first?.name
-        self.metadata = metadata
+        facts = metadata
+        hash = FileHash(file)
+    }
+
+    /// An entry of the file's metadata, or what `pellucid_model_metadata` names besides.
+    package func metadata(_ key: String) -> String? {
+        switch key {
+        case "hash": hash.text
+        case "backend": backend
+        default: facts[key]
+        }
     }
 
     /// The preferred backend, then the others by score: what one does not run, the next does.
@@ -59,7 +69,10 @@ package final class Model: Sendable {
     // MARK: Evaluating
 
     /// Answers in as few runs as batch axis and memory allow.
-    package func evaluate(_ evaluation: Evaluation, _ control: Control) throws -> Outcome {
+    package func evaluate(_ question: Evaluation, _ control: Control) throws -> Outcome {
+        var evaluation = question
+        // Small floats are computed in float32, as the imported graph's inputs say.
+        evaluation.feeds = try question.feeds.mapValues { try $0.widened() }
         let batching = Batching(feeds: evaluation.feeds) { type(of: $0) }
         let chunk = try batching.chunk(limit: evaluation.batch, budget: memory) {
             max(1, try plan(for: part(evaluation, 0..<1, batching), control).peakBytes)

@@ -6,11 +6,7 @@ internal import Tensors
 /// Worker threads and opened backends, shared by the models that are loaded with it.
 package final class Runtime: Sendable {
     let host: Host
-    private struct State {
-        var backends: [Backend]
-        var log: (@Sendable (Int, String) -> Void)?
-    }
-    private let state: Mutex<State>
+    private let opened: Mutex<[Backend]>
 
     /// Names of the options, see `pellucid_runtime_create`.
     package static let options = ["threads", "plugins", "environment"]
@@ -28,27 +24,27 @@ package final class Runtime: Sendable {
             let paths = PluginLoader.discover(environment: try options.boolean("environment") ?? true)
             backends += paths.compactMap { try? PluginLoader.load($0, host: host) }
         }
-        state = Mutex(State(backends: backends))
+        opened = Mutex(backends)
     }
 
     /// Opens a plugin for the models that are loaded from now on.
     package func loadBackend(_ path: String) throws {
         let backend = try PluginLoader.load(path, host: host)
-        state.withLock { $0.backends.append(backend) }
+        opened.withLock { $0.append(backend) }
     }
 
     /// Best score first; of equal ones the one that was loaded last.
     package var backends: [Backend] {
-        state.withLock { state in
-            state.backends.enumerated().sorted { ($0.element.score, $0.offset) > ($1.element.score, $1.offset) }.map(\.element)
+        opened.withLock { backends in
+            backends.enumerated().sorted { ($0.element.score, $0.offset) > ($1.element.score, $1.offset) }.map(\.element)
         }
     }
 
     package var threads: Int { host.threads }
 
-    package func setLogger(_ log: (@Sendable (Int, String) -> Void)?) { state.withLock { $0.log = log } }
+    package func setLogger(_ log: (@Sendable (Int, String) -> Void)?) { host.log.withLock { $0 = log } }
 
     func log(_ level: Int, _ text: @autoclosure () -> String) {
-        if let log = state.withLock({ $0.log }) { log(level, text()) }
+        if let log = host.log.withLock({ $0 }) { log(level, text()) }
     }
 }

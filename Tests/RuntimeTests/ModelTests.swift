@@ -131,15 +131,15 @@ import Testing
         }
     }
 
-    @Test func cancelAtEveryTickOfProgress() throws {
+    @Test func cancelBetweenAnyTwoNodes() throws {
         let model = try TinyModels.model(TinyModels.classifier())
         let x = try TinyModels.image(2)
         var ticks = 0
-        _ = try run(model, ["x": x], ["logits"], Control(progress: { _, _ in ticks += 1; return false }))
+        _ = try run(model, ["x": x], ["logits"], Control(isCancelled: { ticks += 1; return false }))
         #expect(ticks > 3)
         for stop in 1...ticks {
             var count = 0
-            let failure = #expect(throws: Failure.self) { try run(model, ["x": x], ["logits"], Control(progress: { _, _ in count += 1; return count == stop })) }
+            let failure = #expect(throws: Failure.self) { try run(model, ["x": x], ["logits"], Control(isCancelled: { count += 1; return count == stop })) }
             #expect(failure?.kind == .cancelled)
         }
     }

@@ -1,4 +1,4 @@
-package import Tensors
+internal import Tensors
 
 /// A model file as it is written: no operator is looked at, no element read.
 package struct OnnxModel: Sendable {
@@ -150,12 +150,10 @@ package struct OnnxSparseTensor: Sendable {
 }
 
 extension ElementType {
-    /// The type of ONNX's number; throws for numbers of no known type.
-    static func onnx(_ number: Int32, of what: String) throws -> ElementType {
-        guard let type = ElementType(rawValue: number) else {
-            let word = number == 0 ? "no element type" : "element type \(number), which is not supported"
-            throw Failure(number == 0 ? .parse : .unsupported, "\(what) has \(word)")
-        }
-        return type
+    /// The type of ONNX's number.
+    static func onnx(_ number: Int32) throws -> ElementType {
+        if let type = ElementType(rawValue: number) { return type }
+        if number == 0 { throw Failure.parse("there is no element type") }
+        throw Failure.unsupported("element type \(number) is not supported")
     }
 }

@@ -1,27 +1,26 @@
 internal import Synchronization
-package import Tensors
+internal import Tensors
 
 /// The memory that a model was read from, and the folder of its external data.
 package final class OnnxSource: Sendable {
     /// The model file.
     let storage: Storage
-    private let external: ExternalFiles?
+    private let files: ExternalFiles?
 
     init(storage: Storage, external: ExternalFiles?) {
         self.storage = storage
-        self.external = external
+        files = external
     }
 
     /// Part of the model file, which it keeps alive.
     func inner(_ offset: Int, _ size: Int) throws -> Storage { try storage.part(offset, size) }
 
-    /// Part of a file beside the model.
-    func outer(_ location: String, _ offset: Int, _ size: Int?) throws -> Storage {
-        guard let external else {
+    /// A file beside the model.
+    func external(_ location: String) throws -> Storage {
+        guard let files else {
             throw Failure.io("external data '\(location)' is not allowed, or the model was read from memory without a folder")
         }
-        let file = try external.file(location)
-        return try file.part(offset, size ?? (file.bytes.count - min(offset, file.bytes.count)))
+        return try files.file(location)
     }
 }
 

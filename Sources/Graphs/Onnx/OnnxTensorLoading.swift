@@ -6,7 +6,7 @@ extension OnnxTensor {
     /// exactly as many as the dims say.
     package func load() throws -> Tensor {
         do {
-            let type = try ElementType.onnx(dataType, of: "tensor")
+            let type = try ElementType.onnx(dataType)
             let count = try Shape.count(dims)
             switch payload {
             case .strings(let strings): return try text(type, strings, count)
@@ -32,8 +32,9 @@ extension OnnxTensor {
     /// Little-endian elements as they lie in a file.
     private func view(_ type: ElementType, _ count: Int, _ storage: Storage) throws -> Tensor {
         guard type != .string else { throw Failure.parse("strings cannot be raw data") }
-        guard let bytes = type.byteCount(count), bytes == storage.bytes.count else {
-            throw mismatch(count, "\(storage.bytes.count) bytes of \(type)")
+        guard type.byteCount(count) == storage.bytes.count else {
+            let needed = type.byteCount(count).map { "\($0) bytes" } ?? "more bytes than there can be"
+            throw Failure.parse("shape \(Shape.text(dims)) of \(type) needs \(needed), found \(storage.bytes.count)")
         }
         let tensor = try Tensor(type, dims, storage: storage)
         return type.isPacked ? tensor : try tensor.contiguous()
@@ -41,9 +42,15 @@ extension OnnxTensor {
 
     private func outside(_ type: ElementType, _ count: Int, _ entries: [String: String]) throws -> Tensor {
         guard let location = entries["location"], !location.isEmpty else { throw Failure.parse("external data has no location") }
+        // Behind a NUL the system would see another path than the one that is shown.
+        guard !location.utf8.contains(0) else { throw Failure.parse("the location of external data contains a NUL") }
         let offset = try number(entries, "offset") ?? 0
-        let storage = try source.outer(location, offset, number(entries, "length") ?? type.byteCount(count))
-        do { return try view(type, count, storage) } catch let failure as Failure { throw failure.at("external data '\(location)'") }
+        let file = try source.external(location)
+        do {
+            return try view(type, count, file.part(offset, number(entries, "length") ?? type.byteCount(count) ?? .max))
+        } catch let failure as Failure {
+            throw failure.at("external data '\(location)'")
+        }
     }
 
     private func number(_ entries: [String: String], _ key: String) throws -> Int? {

@@ -44,13 +44,13 @@ extension Movement {
                 return [try strided(x, SliceParameters(c, rank: x.shape.count).parts(of: x.shape)).contiguous()]
             }, vjp: sliceBack, samples: sliceSamples),
         Operator(
-            "SliceGrad", arity: 6...6, infer: { c in [try likeShapeVector(c, 1)] },
+            "SliceGrad", arity: 4...6, infer: { c in [try likeShapeVector(c, 1)] },
             compute: { c in
                 let dy = try c.tensor(0), shape = try c.tensor(1).integers()
                 let maps = try SliceParameters(c, rank: shape.count, first: 2).parts(of: shape).map(\.indices)
                 return [try accumulated(dy, into: shape, maps)]
             },
-            vjp: { g, n, dy in [try dy[0].map { try g.emit("Slice", [$0] + n.inputs[2...]) }] + [nil, nil, nil, nil, nil] },
+            vjp: { g, n, dy in [try dy[0].map { try g.emit("Slice", [$0] + n.inputs[2...]) }] + n.inputs.dropFirst().map { _ in nil } },
             samples: [
                 Sample([.real(2, 2), .integers([2], [2, 5]), .integers([1], [-1]), .integers([1], [-9]), .integers([1], [1]), .integers([1], [-3])])
             ]),

@@ -31,8 +31,14 @@ package struct OperatorSet: Sendable {
             Movement.operators,
             ShapeArithmetic.operators,
             Indexing.operators,
+            Control.operators,
+            Silu.operators,
             Convolution.operators,
             Pooling.operators,
+            Resize.operators,
+            Rearrange.operators,
+            Recurrent.operators,
+            Quantization.operators,
         ].flatMap { $0 },
         [
             Activation.lowerings,
@@ -40,7 +46,10 @@ package struct OperatorSet: Sendable {
             Normalization.lowerings,
             Attention.lowerings,
             Indexing.lowerings,
+            Control.lowerings,
             Pooling.lowerings,
+            Resize.lowerings,
+            Quantization.lowerings,
         ].flatMap { $0 }
     )
 }

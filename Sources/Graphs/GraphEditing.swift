@@ -1,0 +1,108 @@
+internal import Tensors
+
+/// Who computes and who reads each value, for passes that look for patterns; valid until the graph changes.
+struct Usage {
+    /// Index of the node that computes a value; -1 for none.
+    let producers: [Int]
+    /// The last node that reads a value; the only one where it has one reader.
+    private let lastReaders: [Int]
+    private let counts: [Int]
+
+    /// Values of `kept`, and outputs of the graph, have readers outside of it.
+    init(_ graph: Graph, kept: Set<ValueID>) {
+        var last = [Int](repeating: -1, count: graph.values.count), counts = [Int](repeating: 0, count: graph.values.count)
+        for (index, node) in graph.nodes.enumerated() {
+            for input in node.inputs {
+                guard let at = input?.index, last[at] != index else { continue }
+                last[at] = index
+                counts[at] += 1
+            }
+        }
+        for id in graph.outputs + kept { counts[id.index] += graph.nodes.count + 1 }
+        producers = graph.producers()
+        lastReaders = last
+        self.counts = counts
+    }
+
+    /// Index of the node that computes a value.
+    func producer(_ id: ValueID?) -> Int? {
+        guard let id, producers[id.index] >= 0 else { return nil }
+        return producers[id.index]
+    }
+
+    /// How many nodes read a value; more than there are when somebody outside needs it.
+    func readerCount(_ id: ValueID) -> Int { counts[id.index] }
+
+    /// Index of the one node that reads a value which nobody else needs.
+    func reader(_ id: ValueID?) -> Int? {
+        guard let id, counts[id.index] == 1 else { return nil }
+        return lastReaders[id.index]
+    }
+}
+
+extension Graph {
+    /// The nodes of `inner` as nodes of this graph, not yet among its nodes: they read `inputs` for the inputs of
+    /// `inner` and write `outputs` for its outputs. New values have `prefix` before their names.
+    mutating func adopt(_ inner: Graph, inputs: [ValueID?], outputs: [ValueID?], prefix: String) throws -> [Node] {
+        guard inputs.count == inner.inputs.count, outputs.count <= inner.outputs.count else {
+            throw Failure.invalid("a branch of \(inner.inputs.count) inputs and \(inner.outputs.count) outputs cannot stand for \(inputs.count) and \(outputs.count)")
+        }
+        var map: [ValueID: ValueID?] = [:]
+        for (own, outer) in zip(inner.inputs, inputs) { map[own] = outer }
+        var copies: [(from: ValueID, to: ValueID)] = []
+        let producers = inner.producers()
+        for (own, outer) in zip(inner.outputs, outputs) {
+            guard let outer else { continue }
+            // An output that the branch does not compute, or gives twice, is copied.
+            if map[own] == nil, producers[own.index] >= 0 { map[own] = outer } else { copies.append((own, outer)) }
+        }
+        var nodes: [Node] = []
+        for node in inner.nodes {
+            var copy = node
+            copy.name = "\(prefix)/\(node.name)"
+            copy.inputs = node.inputs.map { $0.flatMap { adopt($0, of: inner, &map, prefix) } }
+            copy.outputs = node.outputs.map { $0.flatMap { adopt($0, of: inner, &map, prefix) } }
+            nodes.append(copy)
+        }
+        for (from, to) in copies {
+            nodes.append(Node(op: "Identity", name: self[to].name, inputs: [adopt(from, of: inner, &map, prefix)], outputs: [to]))
+        }
+        return nodes
+    }
+
+    private mutating func adopt(_ id: ValueID, of inner: Graph, _ map: inout [ValueID: ValueID?], _ prefix: String) -> ValueID? {
+        if let known = map[id] { return known }
+        let value = inner[id]
+        let copy = add("\(prefix)/\(value.name)", type: value.type, constant: value.constant)
+        map[id] = .some(copy)
+        return copy
+    }
+
+    /// Only the nodes that `isKept` says yes to, by index.
+    mutating func keepNodes(_ isKept: (Int) -> Bool) {
+        nodes = nodes.indices.filter(isKept).map { nodes[$0] }
+    }
+
+    /// The same graph without values that nobody computes, reads or keeps, and where each value went. Lets go of the
+    /// memory of constants that passes have replaced.
+    package func compacted(keeping kept: Set<ValueID>) -> (graph: Graph, ids: [ValueID: ValueID]) {
+        var isUsed = [Bool](repeating: false, count: values.count)
+        for id in inputs + outputs + kept { isUsed[id.index] = true }
+        for node in nodes { for id in node.inputs + node.outputs { if let id { isUsed[id.index] = true } } }
+        var result = Graph(), ids: [ValueID: ValueID] = [:]
+        for (index, value) in values.enumerated() where isUsed[index] {
+            let id = result.add(value.name, type: value.type, constant: value.constant)
+            result[id].symbolic = value.symbolic
+            ids[ValueID(at: index)] = id
+        }
+        result.inputs = inputs.compactMap { ids[$0] }
+        result.outputs = outputs.compactMap { ids[$0] }
+        result.nodes = nodes.map { node in
+            var node = node
+            node.inputs = node.inputs.map { $0.flatMap { ids[$0] } }
+            node.outputs = node.outputs.map { $0.flatMap { ids[$0] } }
+            return node
+        }
+        return (result, ids)
+    }
+}
