@@ -66,7 +66,7 @@ import Testing
             options["n_steps"] = .integer(check.n_steps ?? 50)
             options["baseline"] = .real(check.baseline ?? 0)
         case "guided-backprop", "deconvolution":
-            options["apply_to"] = .text(check.rectifiers?.contains("Relu6") ?? false || check.rectifiers?.contains("Clip") ?? false ? "rectifiers" : "relu")
+            options["apply_to"] = .text(rectifiers(check))
         case "cam", "grad-cam":
             if check.what == "grad-cam" {
                 let names = (check.layers ?? [check.layer].compactMap { $0 }).map { golden.layer($0, in: file) }
@@ -81,6 +81,8 @@ import Testing
         return options
     }
 
+    private func rectifiers(_ check: GoldenCase.Check) -> String { check.rectifiers?.contains("Clip") ?? false ? "rectifiers" : "relu" }
+
     private func neuron(_ check: GoldenCase.Check, _ golden: GoldenCase, _ file: String, _ model: Model, _ feeds: [String: Tensor]) throws -> Tensor? {
         guard let attribution = check.attribution, let layer = check.layer, let unit = check.neuron, unit.count == 3 else { return nil }
         guard ["guided-backprop", "deconvolution"].contains(attribution) else { return nil }
@@ -88,7 +90,7 @@ import Testing
         options["layer"] = .text(golden.layer(layer, in: file))
         options["unit"] = .text(unit.map(String.init).joined(separator: ","))
         options["select"] = .text("neuron")
-        options["apply_to"] = .text("relu")
+        options["apply_to"] = .text(rectifiers(check))
         return try MethodList.explain(attribution, model: model, feeds: feeds, target: Target(), options: options, control: Control()).tensors["map"]
     }
 }

@@ -46,7 +46,7 @@ extension Storage {
     /// Some of the bytes, keeping all of them alive.
     func part(_ offset: Int, _ size: Int) throws -> Storage {
         guard offset >= 0, size >= 0, offset <= bytes.count, size <= bytes.count - offset else {
-            throw Failure.parse("\(size) bytes at \(offset) lie outside the \(bytes.count) bytes of the file")
+            throw Failure.parse("offset \(offset) and length \(size) lie outside the \(bytes.count) bytes of the file")
         }
         let owner = self
         return Storage(bytes: .init(rebasing: bytes[offset..<offset + size])) { _ in withExtendedLifetime(owner) {} }

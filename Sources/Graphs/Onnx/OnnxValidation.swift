@@ -76,7 +76,8 @@ struct OnnxValidation {
             throw Failure.parse("\(node.label): the model imports no opset of \(node.domain.isEmpty ? "the default domain" : "domain '\(node.domain)'")")
         }
         guard opset >= 1 else { throw Failure.parse("\(node.label): opset \(opset) does not exist") }
-        if node.op != "Constant", !operators.knows(node.op, opset: opset) { note(node) }
+        if node.op != "Constant", !operators.knows(node.op, opset: opset) { return note(node) }
+        try OnnxSchema.check(node, opset: opset)
     }
 
     private mutating func note(_ node: OnnxNode) {

@@ -39,6 +39,7 @@ package struct OperatorSet: Sendable {
             Rearrange.operators,
             Recurrent.operators,
             Quantization.operators,
+            Classical.operators,
         ].flatMap { $0 },
         [
             Activation.lowerings,
@@ -50,6 +51,7 @@ package struct OperatorSet: Sendable {
             Pooling.lowerings,
             Resize.lowerings,
             Quantization.lowerings,
+            Classical.lowerings,
         ].flatMap { $0 }
     )
 }

@@ -9,14 +9,13 @@ struct QuantizedParameters {
     /// `first` is the input that holds the scales; zero points follow it.
     init(_ call: Call, shape: [Int], first: Int) throws {
         let scale = try call.tensor(first)
-        scales = try scale.widened().doubles()
-        zeros = try call.optional(first + 1)?.widened().doubles()
+        let scales = try scale.widened().doubles(), zeros = try call.optional(first + 1)?.widened().doubles()
+        self.scales = scales
+        self.zeros = zeros
+        if let zeros, zeros.count != scales.count { throw Failure.shape("there are \(scales.count) scales but \(zeros.count) zero points") }
         let block = call.int("block_size", default: 0)
         guard !scales.isEmpty || shape.contains(0) else { throw Failure.shape("there is no scale") }
-        guard zeros.map({ $0.count == scales.count }) ?? true else {
-            throw Failure.shape("there are \(scales.count) scales but \(zeros?.count ?? 0) zero points")
-        }
-        count = scales.count
+                count = scales.count
         if count <= 1 && block == 0 {
             (inner, size, self.block) = (1, 1, 1)
             return

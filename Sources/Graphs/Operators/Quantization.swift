@@ -128,10 +128,13 @@ enum Quantization {
     private static func dynamic(_ call: Call) throws -> [Tensor] {
         let x = try call.tensor(0), numbers = try x.doubles()
         let low = min(0, numbers.min() ?? 0), high = max(0, numbers.max() ?? 0)
-        let scale = x.type == .float32 ? Double((Float(high) - Float(low)) / 255) : (high - low) / 255
+        // Ties are decided in the input's own precision.
+        let isSingle = x.type == .float32
+        func quotient(_ a: Double, _ b: Double) -> Double { isSingle ? Double(Float(a) / Float(b)) : a / b }
+        let scale = quotient(isSingle ? Double(Float(high) - Float(low)) : high - low, 255)
         let divisor = scale == 0 ? 1 : scale
-        let zero = min(max((-low / divisor).rounded(.toNearestOrEven), 0), 255)
-        let levels = numbers.map { min(max(($0 / divisor).rounded(.toNearestOrEven) + zero, 0), 255) }
+        let zero = min(max(quotient(-low, divisor).rounded(.toNearestOrEven), 0), 255)
+        let levels = numbers.map { min(max(quotient($0, divisor).rounded(.toNearestOrEven) + zero, 0), 255) }
         return [
             try Tensor(levels, x.shape).converted(to: .uint8), try Tensor.scalar(scale).converted(to: x.type),
             try Tensor.scalar(zero).converted(to: .uint8),

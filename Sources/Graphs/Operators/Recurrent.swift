@@ -70,10 +70,11 @@ private struct RecurrentLayer {
         r = try Convolution.reals(recurrence).array(Double.self)
         bias = try RecurrentLayer.optional(call, 3, [directions, 2 * rows], "B") ?? [Double](repeating: 0, count: directions * 2 * rows)
         peepholes = gates == 4 ? try RecurrentLayer.optional(call, 7, [directions, 3 * hidden], "P") : nil
-        lengths = try call.optional(4)?.integers() ?? [Int](repeating: time, count: batch)
+        let time = time, lengths = try call.optional(4)?.integers() ?? [Int](repeating: time, count: batch)
         guard lengths.count == batch, lengths.allSatisfy({ (0...time).contains($0) }) else {
             throw Failure.shape("sequence_lens are \(lengths), expected \(batch) numbers in 0...\(time)")
         }
+        self.lengths = lengths
         let limit = call.float("clip", default: 0)
         clip = limit > 0 ? limit : .infinity
         activations = try RecurrentActivation.list(call, gates: gates, directions: directions)

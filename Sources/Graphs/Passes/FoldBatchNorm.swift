@@ -37,7 +37,7 @@ extension Pass {
         else { return nil }
         let groups = layer.op == "ConvTranspose" ? layer.attributes["group"]?.int ?? 1 : 1
         let channels = gamma.count
-        guard weight.shape[axis] * groups == channels, [beta.count, mean.count, variance.count].allSatisfy({ $0 == channels }) else { return nil }
+        guard groups > 0, groups <= channels, weight.shape[axis] * groups == channels, weight.shape[0] % groups == 0, [beta.count, mean.count, variance.count].allSatisfy({ $0 == channels }) else { return nil }
         let bias = try layer.inputs.count > 2 ? numbers(layer.inputs[2]) ?? [Double](repeating: 0, count: channels) : [Double](repeating: 0, count: channels)
         guard bias.count == channels else { return nil }
         if layer.op == "Gemm", layer.attributes["alpha"]?.float ?? 1 != 1 || layer.attributes["beta"]?.float ?? 1 != 1 { return nil }

@@ -57,10 +57,10 @@ private struct Fusion {
         graph.nodes[last] = node
     }
 
-    /// Index of the one node that reads the result, when nobody else sees it.
+    /// Index of the one node that reads the result, when nobody else sees it and it has not been taken by another branch.
     private func onlyReader(of node: Node) -> Int? {
         guard node.outputs.count == 1, let output = node.outputs[0], readers[output.index].count == 1,
-            !context.pinned.contains(output), !graph.outputs.contains(output)
+            !context.pinned.contains(output), !graph.outputs.contains(output), !removed.contains(readers[output.index][0])
         else { return nil }
         return readers[output.index][0]
     }

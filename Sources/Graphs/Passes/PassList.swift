@@ -4,12 +4,12 @@ internal import Tensors
 package enum PassList {
     /// What does not depend on shapes; run once per model.
     package static let beforeDifferentiation: [Pass] = [
-        .removeIdentity, .foldBatchNorm, .constantFolding, .commonSubexpressions, .deadCode,
+        .inlineIf, .removeIdentity, .constantFolding, .commonSubexpressions, .recognizeLayerNorm, .recognizeGelu, .foldBatchNorm, .deadCode,
     ]
 
     /// For one plan, when shapes are known and the derivative has been added.
     package static let afterDifferentiation: [Pass] = [
-        .removeIdentity, .constantFolding, .commonSubexpressions, .deadCode, .fuseActivation,
+        .inlineIf, .removeIdentity, .constantFolding, .commonSubexpressions, .deadCode, .fuseSilu, .fuseActivation,
     ]
 
     /// Always run last: backends only ever see explicit pads.
@@ -36,7 +36,12 @@ package enum PassList {
     package static func run(_ passes: [Pass], on graph: inout Graph, context: PassContext) throws {
         for _ in 0..<4 {
             var changed = false
-            for pass in passes where try pass.apply(&graph, context) { changed = true }
+            for pass in passes where try pass.apply(&graph, context) {
+                changed = true
+                #if DEBUG
+                    do { try graph.validate(operators: context.operators) } catch let failure as Failure { throw failure.at("after pass \(pass.name)") }
+                #endif
+            }
             if !changed { break }
         }
         for pass in required { _ = try pass.apply(&graph, context) }

@@ -88,6 +88,6 @@ private struct GeluSearch {
     /// True for a constant of one element that is `value` as closely as exporters write it.
     private func isNumber(_ id: ValueID, _ value: Double) -> Bool {
         guard let tensor = graph[id].constant, tensor.count == 1, tensor.shape.count <= 1, let number = try? tensor.doubles().first else { return false }
-        return (number - value).magnitude < 1e-4 * value
+        return (number - value).magnitude < 1e-6 * value
     }
 }

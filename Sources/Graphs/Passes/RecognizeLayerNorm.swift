@@ -133,7 +133,7 @@ private struct LayerNormSearch {
     private func vector(_ index: Int, _ id: ValueID?, _ match: Match) -> ValueID? {
         let inputs = graph.nodes[index].inputs
         guard inputs.count == 2, let dims = graph[match.x].type?.dims, let other = inputs[0] == id ? inputs[1] : inputs[0], other != id else { return nil }
-        guard usage.producer(other) == nil, graph[other].type?.dims == Array(dims[match.first...]) else { return nil }
+        guard graph[other].type?.dims == Array(dims[match.first...]) else { return nil }
         return other
     }
 }

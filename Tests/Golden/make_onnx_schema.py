@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""Write Sources/Graphs/Onnx/OnnxSchema+Table.swift: what ONNX's own schemas say about attributes and numbers of inputs.
+
+    python make_onnx_schema.py
+
+Needs onnx. One line per operator and opset at which something of this changed:
+
+    name opset inputs outputs attributes      inputs and outputs: `2` or `1-3`, `*` for any number behind the first
+                                              attribute: its name, `!` when it must be given, and the letter of its type
+    name opset gone                           deprecated from that opset on
+"""
+
+import pathlib
+
+import onnx
+
+LETTERS = {"FLOAT": "f", "INT": "i", "STRING": "s", "TENSOR": "t", "GRAPH": "g", "FLOATS": "F", "INTS": "I", "STRINGS": "S",
+           "SPARSE_TENSOR": "p", "TYPE_PROTO": "y", "TENSORS": "T", "GRAPHS": "G", "SPARSE_TENSORS": "P", "TYPE_PROTOS": "Y"}
+
+
+def count(low, high):
+    if high > 1000:
+        return f"{low}-*"
+    return str(low) if low == high else f"{low}-{high}"
+
+
+def line(schema):
+    name = schema.name if not schema.domain else f"{schema.domain}:{schema.name}"
+    if schema.deprecated:
+        return name, schema.since_version, "gone"
+    attributes = sorted(f"{a.name}{'!' if a.required else ':'}{LETTERS[str(a.type).split('.')[-1]]}" for a in schema.attributes.values())
+    return name, schema.since_version, " ".join([count(schema.min_input, schema.max_input), count(schema.min_output, schema.max_output)] + attributes)
+
+
+def main():
+    rows = sorted(line(s) for s in onnx.defs.get_all_schemas_with_history() if s.domain in ("", "ai.onnx.ml"))
+    kept, last = [], (None, None)
+    for name, since, text in rows:
+        if (name, text) != last:
+            kept.append(f"        {name} {since} {text}")
+        last = (name, text)
+    target = pathlib.Path(__file__).resolve().parents[2] / "Sources/Graphs/Onnx/OnnxSchema+Table.swift"
+    target.write_text("// Written by Tests/Golden/make_onnx_schema.py from onnx " + onnx.__version__ + "; not edited by hand.\n\n"
+                      "extension OnnxSchema {\n    static let table = \"\"\"\n" + "\n".join(kept) + "\n        \"\"\"\n}\n")
+
+
+if __name__ == "__main__":
+    main()
