@@ -69,7 +69,7 @@ import Testing
             for (a, b) in zip(found, expected) {
                 // Foundation's decimals may be off by the last bit.
                 #expect(a == b || abs(a - b) <= 1e-15 * abs(b) || (a.isNaN && b.isNaN), "\(a) instead of \(b)")
-             }
+            }
         }
     }
 

@@ -10,7 +10,7 @@ extension Classical {
         return (try b.emit("Cast", [x], ["to": .int(Int(ElementType.float32.rawValue))]), .float32)
     }
 
-    private static func vector(_ b: inout Lowerer, _ numbers: [Double], _ shape: [Int]? = nil, _ element: ElementType) throws -> ValueID {
+    private static func vector(_ b: inout Lowerer, _ numbers: [Double], shape: [Int]? = nil, _ element: ElementType) throws -> ValueID {
         b.constant(try Tensor(numbers, shape ?? (numbers.count == 1 ? [] : [numbers.count])).converted(to: element))
     }
 
@@ -35,8 +35,8 @@ extension Classical {
             coefficients = coefficients.map { -$0 } + coefficients
             intercepts = intercepts.map { -$0 } + intercepts
         }
-        let matrix = try vector(&b, coefficients, [intercepts.count, width], element)
-        let shift = try vector(&b, intercepts, [intercepts.count], element)
+        let matrix = try vector(&b, coefficients, shape: [intercepts.count, width], element)
+        let shift = try vector(&b, intercepts, shape: [intercepts.count], element)
         return try b.emit("Gemm", [x, matrix, shift], ["transB": .int(1)])
     }
 
@@ -55,17 +55,21 @@ extension Classical {
         try finish(&b, scores, n.attributes["post_transform"]?.string ?? "NONE", to: n.outputs.first ?? nil)
     }
 
-    /// One row of coefficients for two classes gives the scores -s and s.
+    /// One row of coefficients for two classes gives the scores -s and s; without a transform 1 - s and s, as in
+    /// onnxruntime.
     static func lowerClassifier(_ b: inout Lowerer, _ n: Node) throws {
         let integers = n.attributes["classlabels_ints"]?.ints ?? [], texts = n.attributes["classlabels_strings"]?.strings ?? []
         let classes = max(integers.count, texts.count)
         let rows = max(1, n.attributes["intercepts"]?.floats?.count ?? classes)
         let kind = n.attributes["post_transform"]?.string ?? "NONE"
-        let scores = try product(&b, n, rows: rows, mirrored: rows == 1 && classes == 2)
+        let isMirrored = rows == 1 && classes == 2
+        let scores = try product(&b, n, rows: rows, mirrored: isMirrored)
         if let label = n.outputs.first ?? nil {
             let labels: [String: Attribute] = integers.isEmpty ? ["classlabels_strings": .strings(texts)] : ["classlabels_int64s": .ints(integers)]
             try b.emit(domain + "ClassLabels", [scores], to: [label], labels)
         }
-        if n.outputs.count > 1, let output = n.outputs[1] { try finish(&b, scores, kind, to: output) }
+        guard n.outputs.count > 1, let output = n.outputs[1] else { return }
+        guard isMirrored, kind == "NONE" else { return try finish(&b, scores, kind, to: output) }
+        try b.emit("Add", [scores, vector(&b, [1, 0], b.graph[scores].type?.element ?? .float32)], to: [output])
     }
 }

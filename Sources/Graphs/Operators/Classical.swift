@@ -100,34 +100,46 @@ enum Classical {
     private static func inferClassifier(_ c: Inference) throws -> [TensorType] {
         let isText = c.ints("classlabels_int64s")?.isEmpty ?? true
         let count = try classes(c)
-        return [TensorType(isText ? .string : .int64, [try rows(c)]), TensorType(.float32, [try rows(c), Dim(max(2, count))])]
+        return [TensorType(isText ? .string : .int64, [try rows(c)]), TensorType(.float32, [try rows(c), Dim(count)])]
     }
 
-    /// With one set of leaf weights for two classes the score is that of the second; onnxruntime's rules decide what the
-    /// first one gets.
+    /// With leaf weights for one of two classes onnxruntime's rules hold: the class is found by a threshold, and where
+    /// only the first class has weights its score is read as that of the second.
     private static func computeClassifier(_ call: Call) throws -> [Tensor] {
         let count = try classes(call)
         let forest = try Forest(call, prefix: "class", outputs: count)
         let (numbers, rows, width) = try features(call)
         let post = try PostTransform(call)
-        let isBinary = count <= 2 && forest.usesOneOutput
+        let isBinary = count == 2 && forest.usesOneOutput
         var scores: [Double] = [], best: [Int] = []
         for row in 0..<rows {
-            var own = try forest.scores(numbers[row * width..<(row + 1) * width], aggregate: "SUM")
-            if isBinary {
-                let score = own[forest.firstOutput]
-                best.append(score > (forest.isPositive ? 0.5 : 0) ? 1 : 0)
-                if post.kind == "PROBIT" { own = [1 - PostTransform.probit(score), PostTransform.probit(score)] }
-                else if forest.isPositive { own = [1 - score, score] }
-                else { own = post.kind == "LOGISTIC" ? [PostTransform.logistic(-score), PostTransform.logistic(score)] : [-score, score] }
+            let own = try forest.scores(numbers[row * width..<(row + 1) * width], aggregate: "SUM")
+            let threshold = count == 1 ? 0 : forest.isPositive ? 0.5 : 0
+            best.append(isBinary || count == 1 ? (own[forest.firstOutput] > threshold ? 1 : 0) : largest(own[...]))
+            if isBinary && forest.firstOutput == 0 {
+                scores += twoScores(own[0], post, isPositive: forest.isPositive)
             } else {
-                best.append(own.indices.max { own[$0] < own[$1] || (own[$0] == own[$1] && $0 > $1) } ?? 0)
-                own = post.apply(own, columns: count)
+                // The score of an only class stays as it is.
+                scores += count == 1 && post.kind != "PROBIT" ? own : post.apply(own, columns: count)
             }
-            scores += own
         }
-        let labels = try Labels(call).tensor(best)
-        return [labels, try Tensor(scores, [rows, max(2, count)]).converted(to: .float32)]
+        return [try Labels(call).tensor(best), try Tensor(scores, [rows, count]).converted(to: .float32)]
+    }
+
+    /// Scores of both classes from that of the second.
+    private static func twoScores(_ score: Double, _ post: PostTransform, isPositive: Bool) -> [Double] {
+        switch post.kind {
+        case "LOGISTIC": [PostTransform.logistic(-score), PostTransform.logistic(score)]
+        case "PROBIT": [1 - PostTransform.probit(score), PostTransform.probit(score)]
+        default: isPositive ? [1 - score, score] : [-score, score]
+        }
+    }
+
+    /// Place of the first largest number.
+    private static func largest(_ row: ArraySlice<Double>) -> Int {
+        var best = row.startIndex
+        for i in row.indices where row[i] > row[best] { best = i }
+        return best - row.startIndex
     }
 
     // MARK: Labels and scores
@@ -141,7 +153,7 @@ enum Classical {
         let (scores, rows, width) = try features(call)
         let best = (0..<rows).map { row in
             if width == 1 { return scores[row] > call.float("threshold", default: 0) ? 1 : 0 }
-            return (0..<width).max { scores[row * width + $0] < scores[row * width + $1] || (scores[row * width + $0] == scores[row * width + $1] && $0 > $1) } ?? 0
+            return largest(scores[row * width..<(row + 1) * width])
         }
         return [try Labels(call).tensor(best)]
     }

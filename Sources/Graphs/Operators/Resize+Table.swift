@@ -148,8 +148,11 @@ private struct ResizeFilter {
         }
     }
 
-    private func nearest(_ x: Double, _ rounding: String) -> Int {
-        switch rounding {
+    private func nearest(_ place: Double, _ rounding: String) -> Int {
+        // Half a millionth decides nothing: quotients that are whole numbers must not suffer from rounding.
+        let whole = (2 * place).rounded() / 2
+        let x = (place - whole).magnitude < 5e-7 ? whole : place
+        return switch rounding {
         case "floor": Int(x.rounded(.down))
         case "ceil": Int(x.rounded(.up))
         case "round_prefer_ceil": Int((x + 0.5).rounded(.down))

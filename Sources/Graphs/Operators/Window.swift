@@ -129,8 +129,8 @@ struct WindowAttributes: Sendable {
         var axis = WindowAxis(
             input: 0, output: input, kernel: kernel[i], stride: strides[i], dilation: dilations[i], begin: begins[i], end: ends[i])
         let full = axis.stride * (input - 1) + outputPadding + axis.extent
-        let same = padding == .sameUpper || padding == .sameLower ? input * axis.stride : nil
-        guard let target = size ?? same else {
+        let isSame = padding == .sameUpper || padding == .sameLower
+        guard let target = size ?? (isSame ? min(input * axis.stride, full) : nil) else {
             axis.input = full - axis.begin - axis.end
             guard axis.input >= 0 else { throw Failure.shape("padding leaves \(axis.input) elements of the output") }
             return axis
@@ -148,8 +148,10 @@ struct WindowAttributes: Sendable {
         if let known = input.value {
             return kernel == nil ? .unknown : Dim(try transposed(i, input: known, outputPadding: outputPadding, size: nil).input)
         }
-        if padding == .sameUpper || padding == .sameLower { return input * Dim(strides[i]) }
         guard let kernel else { return .unknown }
+        if padding == .sameUpper || padding == .sameLower {
+            return input * Dim(strides[i]) + Dim(min(0, outputPadding + (kernel[i] - 1) * dilations[i] + 1 - strides[i]))
+        }
         let fixed = outputPadding + (kernel[i] - 1) * dilations[i] + 1 - strides[i] - begins[i] - ends[i]
         return input * Dim(strides[i]) + Dim(fixed)
     }
