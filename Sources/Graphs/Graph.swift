@@ -59,6 +59,8 @@ package struct Graph: Sendable {
     package var inputs: [ValueID] = []
     package var outputs: [ValueID] = []
     private var ids: [String: ValueID] = [:]
+    /// Last number given behind a name that is taken.
+    private var copies: [String: Int] = [:]
 
     package init() {}
 
@@ -73,8 +75,10 @@ package struct Graph: Sendable {
     /// A new value. A name that is taken gets a number behind it.
     package mutating func add(_ name: String, type: TensorType? = nil, constant: Tensor? = nil) -> ValueID {
         var unique = name
-        var copies = 1
-        while ids[unique] != nil { copies += 1; unique = "\(name)#\(copies)" }
+        while ids[unique] != nil {
+            copies[name, default: 1] += 1
+            unique = "\(name)#\(copies[name, default: 1])"
+        }
         let id = ValueID(values.count)
         let known = constant.map { TensorType($0.type, shape: $0.shape) } ?? type
         values.append(Value(name: unique, type: known, constant: constant))

@@ -153,9 +153,10 @@ package final class Model: Sendable {
             forwardHooks: control.hooks.filter { $0.phase == .forward }.map(\.name),
             backwardHooks: control.hooks.filter { $0.phase == .backward }.map(\.name))
         return try plans.plan(request) {
-            runtime.log(2, "planning \(request.feeds.map { "\($0.name) \(Shape.text($0.shape))" }.joined(separator: ", "))")
             let builder = PlanBuilder(request: request, rules: evaluation.rules, operators: operators, passes: passes.after, backends: backends)
-            return try builder.plan(try rewrittenGraph(keeping: request))
+            let plan = try builder.plan(try rewrittenGraph(keeping: request))
+            runtime.log(2, "plan for \(request.feeds.map { "\($0.name) \(Shape.text($0.shape))" }.joined(separator: ", ")): \(plan.summary)")
+            return plan
         }
     }
 

@@ -32,6 +32,7 @@ final class Plan: Sendable {
         var action: Action
         /// For messages and profiles.
         var label: String
+        var op: String
         var outputs: [ValueID]
         /// Values whose last reader this is.
         var released: [ValueID]
@@ -51,6 +52,23 @@ final class Plan: Sendable {
     let backwardHooks: [ValueID: String]
     /// Most bytes of activations alive at once, as far as shapes are known.
     let peakBytes: Int
+
+    /// How many nodes run where, by operator, for the log: `cpu: Conv 49, Clip 33; reference: Less 33`.
+    var summary: String {
+        var counts: [String: [String: Int]] = [:]
+        for step in steps {
+            let place: String
+            switch step.action {
+            case .kernel(let kernel): place = kernel.backend.name
+            case .view: place = "views"
+            case .interpret: place = "interpreter"
+            }
+            counts[place, default: [:]][step.op, default: 0] += 1
+        }
+        return counts.sorted { $0.key < $1.key }.map { place, operators in
+            "\(place): " + operators.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+        }.joined(separator: "; ")
+    }
 
     init(
         graph: Graph, steps: [Step], wanted: [String: ValueID], gradients: [String: ValueID?], score: ValueID?, classes: ValueID?,

@@ -156,7 +156,8 @@ struct PlanBuilder {
                 peak = max(peak, live)
                 let released = Set(node.inputs.compactMap { $0 } + outputs).filter { last[$0.index] == index }
                 live -= released.reduce(0) { $0 + bytes($1, graph) }
-                steps.append(.init(action: action, label: node.label, outputs: outputs, released: Array(released)))
+                steps.append(
+                    .init(action: action, label: node.label, op: node.op, outputs: outputs, released: Array(released)))
             } catch let failure as Failure {
                 throw failure.at(node.label)
             }

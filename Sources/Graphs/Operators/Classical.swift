@@ -37,10 +37,13 @@ enum Classical {
             }, noGradient: "it is piecewise constant", samples: [Sample([.real(2, 3)], ["threshold": .float(0.1)])]),
         Operator(
             domain + "ArrayFeatureExtractor", arity: 2...2, infer: inferExtract, compute: extract,
-            vjp: extractVJP, samples: [Sample([.real(2, 4), .integers([2], [3, 1])]), Sample([.real(2, 2, 3), .integers([1], [2])])]),
+            noGradient: "of numbers it is lowered to Gather", samples: [
+                Sample([.real(2, 4), .integers([2], [3, 1])]), Sample([.real(2, 2, 3), .integers([1], [2])]),
+            ]),
     ]
 
     static let lowerings = [
+        Lowering(domain + "ArrayFeatureExtractor", since: 1) { b, n in try lowerExtract(&b, n) },
         Lowering(domain + "Scaler", since: 1) { b, n in try lowerScaler(&b, n) },
         Lowering(domain + "LinearRegressor", since: 1) { b, n in try lowerRegressor(&b, n) },
         Lowering(domain + "LinearClassifier", since: 1) { b, n in try lowerClassifier(&b, n) },
@@ -203,16 +206,12 @@ enum Classical {
         return [try Tensor(places.map { numbers[$0] }, shape).converted(to: x.type)]
     }
 
-    private static func extractVJP(_ g: inout Gradients, _ node: Node, _ arriving: [ValueID?]) throws -> [ValueID?] {
-        guard let dy = arriving.first ?? nil else { return [] }
-        let x = try g.input(node, 0)
-        guard let shape = g.shape(of: x), let width = shape.last, let indices = try g.constantInput(node, 1)?.integers() else {
-            throw Failure.unsupported("it needs constant indices and an input of known size")
-        }
-        // dX = dY times the selection of columns.
-        var selection = [Double](repeating: 0, count: indices.count * width)
-        for (row, index) in indices.enumerated() where (0..<width).contains(index) { selection[row * width + index] = 1 }
-        let matrix = g.constant(try Tensor(selection, [indices.count, width]).converted(to: g.type(of: x).element))
-        return [try g.reshape(g.emit("MatMul", [dy, matrix]), like: x)]
+    /// Strings stay with the operator; numbers are gathered along the last axis.
+    private static func lowerExtract(_ b: inout Lowerer, _ n: Node) throws {
+        guard n.inputs.count == 2, let x = n.inputs[0], let indices = n.inputs[1], let type = b.graph[x].type, type.element != .string,
+            let rank = type.rank, rank >= 2
+        else { return try b.add(n) }
+        let flat = try b.emit("Reshape", [indices, b.constant(Tensor([Int64(-1)]))])
+        try b.emit("Gather", [x, flat], to: n.outputs, ["axis": .int(rank - 1)])
     }
 }

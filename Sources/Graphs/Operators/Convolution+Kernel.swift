@@ -44,7 +44,7 @@ struct ConvKernel {
                 let from = planes + block, to = sums + block
                 var j = 0
                 while j + 4 <= offsets.count {
-                    addScaled(length, w + j, from + offsets[j], from + offsets[j + 1], from + offsets[j + 2], from + offsets[j + 3], to)
+                    addScaled(length, SIMD4(w[j], w[j + 1], w[j + 2], w[j + 3]), from + offsets[j], from + offsets[j + 1], from + offsets[j + 2], from + offsets[j + 3], to)
                     j += 4
                 }
                 while j < offsets.count {
@@ -66,16 +66,31 @@ struct ConvKernel {
                 for f in 0..<filters { phases.spread(dy + (image * filters + f) * phases.outputCount, into: runs.start + f * phases.run) }
                 for c in 0..<channels {
                     sums.fill(0)
-                    for f in 0..<filters {
-                        let weights = w + ((group * filters + f) * channels + c) * taps
-                        for t in 0..<taps { addScaled(phases.run, weights[t], runs.start + f * phases.run, sums.start + phases.taps[t]) }
-                    }
+                    scatter(w + (group * filters * channels + c) * taps, runs.start, sums.start)
                     let target = dx + (image * channels + c) * phases.inputCount
                     phases.restore(sums.start, into: target, add: bias?[group * channels + c] ?? 0)
                 }
             }
         }
         return result
+    }
+
+    /// Adds the runs of all filters, times the weights for one channel, to the places that the taps came from.
+    private func scatter(_ w: UnsafePointer<Double>, _ runs: UnsafePointer<Double>, _ sums: UnsafeMutablePointer<Double>) {
+        let step = channels * taps, run = phases.run
+        var f = 0
+        while f + 4 <= filters {
+            let at = w + f * step, from = runs + f * run
+            for t in 0..<taps {
+                let weights = SIMD4(at[t], at[t + step], at[t + 2 * step], at[t + 3 * step])
+                addScaled(run, weights, from, from + run, from + 2 * run, from + 3 * run, sums + phases.taps[t])
+            }
+            f += 4
+        }
+        while f < filters {
+            for t in 0..<taps { addScaled(run, w[f * step + t], runs + f * run, sums + phases.taps[t]) }
+            f += 1
+        }
     }
 
     /// W's gradient from X and Y's gradient.
@@ -245,7 +260,7 @@ private func addScaled(_ count: Int, _ w: Double, _ x: UnsafePointer<Double>, _ 
 
 /// y += w₀ a + w₁ b + w₂ c + w₃ d: four taps for one pass over the sums.
 private func addScaled(
-    _ count: Int, _ w: UnsafePointer<Double>, _ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>, _ c: UnsafePointer<Double>,
+    _ count: Int, _ w: SIMD4<Double>, _ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>, _ c: UnsafePointer<Double>,
     _ d: UnsafePointer<Double>, _ y: UnsafeMutablePointer<Double>
 ) {
     let (w0, w1, w2, w3) = (w[0], w[1], w[2], w[3])

@@ -156,8 +156,8 @@ enum Quantization {
         guard let dy = arriving.first ?? nil else { return [] }
         let scale = try g.input(node, 1)
         guard g.graph[scale].constant == nil else { return [] }
-        let one = g.constant(try Tensor.scalar(1.0).converted(to: g.type(of: scale).element))
-        let level = try g.emit("DequantizeLinear", [g.input(node, 0), one] + node.inputs.dropFirst(2).prefix(1))
+        // With scales of one it gives the quantised numbers less their zero points.
+        let level = try g.emit("DequantizeLinear", [g.input(node, 0), g.div(scale, scale)] + node.inputs.dropFirst(2).prefix(1), node.attributes)
         let product = try g.mul(dy, level)
         if try g.rank(of: scale) == 0 { return [nil, product] }
         guard try g.rank(of: scale) == 1, node.attributes["block_size"]?.int ?? 0 == 0 else {
