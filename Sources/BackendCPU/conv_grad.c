@@ -214,8 +214,8 @@ static pellucid_status run_weight(const pellucid_kernel *kernel, const void *con
 
 #define GEOMETRY "auto_pad dilations group kernel_shape pads strides"
 const cpu_op cpu_conv_grad_ops[] = {
-    { "ConvGradInput", GEOMETRY, sizeof(grad_params), plan_input, run_input, prepare },
+    { "ConvGradInput", GEOMETRY " input_shape", sizeof(grad_params), plan_input, run_input, prepare },
     { "ConvTranspose", GEOMETRY " output_padding output_shape", sizeof(grad_params), plan_input, run_input, prepare },
-    { "ConvGradWeight", GEOMETRY, sizeof(grad_params), plan_weight, run_weight, NULL },
+    { "ConvGradWeight", GEOMETRY " weight_shape", sizeof(grad_params), plan_weight, run_weight, NULL },
     { 0 },
 };

@@ -192,6 +192,6 @@ const cpu_op cpu_pooling_ops[] = {
     { "MaxPool", GEOMETRY " storage_order", sizeof(pool_params), plan_pool, run, NULL },
     { "AveragePool", GEOMETRY " count_include_pad", sizeof(pool_params), plan_pool, run, NULL },
     { "MaxPoolGrad", GEOMETRY " storage_order", sizeof(pool_params), plan_pool, run_grad, NULL },
-    { "AveragePoolGrad", GEOMETRY " count_include_pad", sizeof(pool_params), plan_pool, run_grad, NULL },
+    { "AveragePoolGrad", GEOMETRY " count_include_pad input_shape", sizeof(pool_params), plan_pool, run_grad, NULL },
     { 0 },
 };

@@ -45,7 +45,9 @@ extension Graph {
     /// `inner` and write `outputs` for its outputs. New values have `prefix` before their names.
     mutating func adopt(_ inner: Graph, inputs: [ValueID?], outputs: [ValueID?], prefix: String) throws -> [Node] {
         guard inputs.count == inner.inputs.count, outputs.count <= inner.outputs.count else {
-            throw Failure.invalid("a branch of \(inner.inputs.count) inputs and \(inner.outputs.count) outputs cannot stand for \(inputs.count) and \(outputs.count)")
+            throw Failure.invalid(
+                "a branch of \(inner.inputs.count) inputs and \(inner.outputs.count) outputs cannot stand for \(inputs.count) and \(outputs.count)"
+            )
         }
         var map: [ValueID: ValueID?] = [:]
         for (own, outer) in zip(inner.inputs, inputs) { map[own] = outer }

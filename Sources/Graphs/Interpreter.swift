@@ -4,7 +4,9 @@ package import Tensors
 package enum Interpreter {
     /// The outputs of `graph` for its inputs in order. Values are let go after their last reader.
     package static func run(_ graph: Graph, inputs: [Tensor], operators: OperatorSet) throws -> [Tensor] {
-        guard inputs.count == graph.inputs.count else { throw Failure.invalid("expected \(graph.inputs.count) inputs, found \(inputs.count)") }
+        guard inputs.count == graph.inputs.count else {
+            throw Failure.invalid("expected \(graph.inputs.count) inputs, found \(inputs.count)")
+        }
         try graph.checkNesting()
         var values = [Tensor?](repeating: nil, count: graph.values.count)
         for (id, tensor) in zip(graph.inputs, inputs) { values[id.index] = try tensor.widened() }
@@ -15,7 +17,9 @@ package enum Interpreter {
             for id in node.inputs + node.outputs { if let id, lastReader[id.index] <= index { values[id.index] = nil } }
         }
         return try graph.outputs.map { id in
-            guard let result = values[id.index] ?? graph[id].constant else { throw Failure.invalid("output '\(graph[id].name)' is not computed") }
+            guard let result = values[id.index] ?? graph[id].constant else {
+                throw Failure.invalid("output '\(graph[id].name)' is not computed")
+            }
             return result
         }
     }
@@ -30,7 +34,9 @@ package enum Interpreter {
                 return try constant.widened()
             }
             let results = try op.compute(Call(node: node, inputs: inputs))
-            guard results.count >= node.outputs.count else { throw Failure.invalid("computes \(results.count) outputs of \(node.outputs.count)") }
+            guard results.count >= node.outputs.count else {
+                throw Failure.invalid("computes \(results.count) outputs of \(node.outputs.count)")
+            }
             return results
         } catch let failure as Failure {
             throw failure.at(node.label)

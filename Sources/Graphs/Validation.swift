@@ -25,7 +25,9 @@ extension Graph {
     private func validate(_ node: Node, _ isKnown: [Bool], _ operators: OperatorSet) throws {
         guard let op = operators[node.op] else { throw Failure.unsupported("operator \(node.op) is not supported") }
         let given = (node.inputs.lastIndex { $0 != nil } ?? -1) + 1
-        guard op.arity.contains(given) else { throw Failure.invalid("found \(given) inputs, expected \(op.arity.lowerBound) to \(op.arity.upperBound)") }
+        guard op.arity.contains(given) else {
+            throw Failure.invalid("found \(given) inputs, expected \(op.arity.lowerBound) to \(op.arity.upperBound)")
+        }
         for input in node.inputs {
             if let input, !isKnown[input.index] { throw Failure.invalid("reads '\(self[input].name)' before it is computed") }
         }

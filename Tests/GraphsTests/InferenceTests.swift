@@ -1,7 +1,7 @@
+import Tensors
 import Testing
 
 @testable import Graphs
-import Tensors
 
 /// Shape arithmetic inside graphs becomes numbers or symbols when a graph is made.
 @Suite struct InferenceTests {
@@ -96,14 +96,18 @@ import Tensors
         for big in [Int.max, Int.min, Int.min + 1, 1 << 40, -(1 << 40)] {
             for (op, rest) in [
                 ("Reshape", [try s.integers(big, big)]), ("Expand", [try s.integers(big, big)]), ("Tile", [try s.integers(big, big)]),
-                ("Pad", [try s.integers(big, big, big, big)]), ("Slice", [try s.integers(big), try s.integers(0), try s.integers(0), try s.integers(big)]),
-                ("Slice", [try s.integers(0), try s.integers(big), try s.integers(1), try s.integers(big)]), ("Gather", [try s.integers(big)]),
-                ("Split", [try s.integers(big, big)]), ("Trilu", [try s.integers(big)]), ("TopK", [try s.integers(big)]), ("Unsqueeze", [try s.integers(big)]),
+                ("Pad", [try s.integers(big, big, big, big)]),
+                ("Slice", [try s.integers(big), try s.integers(0), try s.integers(0), try s.integers(big)]),
+                ("Slice", [try s.integers(0), try s.integers(big), try s.integers(1), try s.integers(big)]),
+                ("Gather", [try s.integers(big)]),
+                ("Split", [try s.integers(big, big)]), ("Trilu", [try s.integers(big)]), ("TopK", [try s.integers(big)]),
+                ("Unsqueeze", [try s.integers(big)]),
                 ("Squeeze", [try s.integers(big)]), ("CenterCropPad", [try s.integers(big, big)]), ("GatherND", [try s.integers(big)]),
             ] {
                 let node = Node(op: op, name: "n", inputs: [x] + rest.map { $0 }, outputs: [s.graph.add("y")])
                 _ = try? s.graph.infer(node, operators: .standard)
-                _ = try? OperatorSet.standard[op]?.compute(Call(node: node, inputs: node.inputs.map { $0.flatMap { s.graph[$0].constant } }))
+                _ = try? OperatorSet.standard[op]?.compute(
+                    Call(node: node, inputs: node.inputs.map { $0.flatMap { s.graph[$0].constant } }))
             }
             let shape = try s.integers(big, big)
             let node = Node(op: "ConstantOfShape", name: "n", inputs: [shape], outputs: [s.graph.add("y")])

@@ -1,7 +1,7 @@
+import Tensors
 import Testing
 
 @testable import Graphs
-import Tensors
 
 /// Builds small graphs by hand.
 struct Sketch {
@@ -37,7 +37,9 @@ struct Sketch {
 /// Each pass keeps what a graph computes, and leaves the values that were asked for.
 @Suite struct PassTests {
     /// The operators that are left after the passes; the outputs must not change.
-    private func rewritten(_ sketch: Sketch, to output: ValueID, by passes: [Pass], pinned: Set<ValueID> = []) throws -> (ops: [String], graph: Graph) {
+    private func rewritten(_ sketch: Sketch, to output: ValueID, by passes: [Pass], pinned: Set<ValueID> = []) throws -> (
+        ops: [String], graph: Graph
+    ) {
         var graph = sketch.graph
         graph.outputs = [output]
         let inputs = try graph.inputs.enumerated().map { try uniform(graph[$1].type?.shape ?? [], -1...1, seed: UInt64(100 + $0)) }
@@ -66,9 +68,12 @@ struct Sketch {
     @Test func removeIdentity() throws {
         var s = Sketch()
         let x = s.input("x", 2, 3)
-        let a = try s.node("Identity", x), b = try s.node("Reshape", a, s.integers(2, -1)), c = try s.node("Transpose", b, attributes: ["perm": .ints([0, 1])])
-        let d = try s.node("Pad", c, s.integers(0, 0, 0, 0)), e = try s.node("Slice", d, s.integers(0), s.integers(9)), f = try s.node("Expand", e, s.integers(3))
-        let shifted = try s.node("Pad", f, s.integers(0, 1, 0, -1)), reversed = try s.node("Slice", shifted, s.integers(-1), s.integers(-9), s.integers(0), s.integers(-1))
+        let a = try s.node("Identity", x), b = try s.node("Reshape", a, s.integers(2, -1)),
+            c = try s.node("Transpose", b, attributes: ["perm": .ints([0, 1])])
+        let d = try s.node("Pad", c, s.integers(0, 0, 0, 0)), e = try s.node("Slice", d, s.integers(0), s.integers(9)),
+            f = try s.node("Expand", e, s.integers(3))
+        let shifted = try s.node("Pad", f, s.integers(0, 1, 0, -1)),
+            reversed = try s.node("Slice", shifted, s.integers(-1), s.integers(-9), s.integers(0), s.integers(-1))
         let y = try s.node("Exp", reversed)
         #expect(try rewritten(s, to: y, by: [.removeIdentity]).ops == ["Pad", "Slice", "Exp"])
         #expect(try rewritten(s, to: y, by: [.removeIdentity], pinned: [c]).ops == ["Transpose", "Pad", "Slice", "Exp"])
@@ -76,7 +81,8 @@ struct Sketch {
 
     @Test func commonSubexpressions() throws {
         var s = Sketch()
-        let x = s.input("x", 2, 3), one = try s.constant([3], seed: 1), same = s.graph.constant(try uniform([3], 0.5...1.5, seed: 1), "same")
+        let x = s.input("x", 2, 3), one = try s.constant([3], seed: 1),
+            same = s.graph.constant(try uniform([3], 0.5...1.5, seed: 1), "same")
         let a = try s.node("Mul", x, one), b = try s.node("Mul", x, same), c = try s.node("Exp", a), d = try s.node("Exp", b)
         let y = try s.node("Add", c, d)
         #expect(try rewritten(s, to: y, by: [.commonSubexpressions]).ops == ["Mul", "Exp", "Add"])
@@ -90,8 +96,11 @@ struct Sketch {
             let x = isGemm ? s.input("x", 2, 4) : s.input("x", 2, 4, 5, 5)
             let shape = isGemm ? [6, 4] : op == "Conv" ? [6, 4 / groups, 3, 3] : [4, 6 / groups, 3, 3]
             let a = try s.node(
-                op, x, s.constant(shape, seed: 1), s.constant([6], seed: 2), attributes: isGemm ? ["transB": .int(1)] : ["group": .int(groups)])
-            let y = try s.node("BatchNormalization", a, s.constant([6], seed: 3), s.constant([6], seed: 4), s.constant([6], seed: 5), s.constant([6], seed: 6))
+                op, x, s.constant(shape, seed: 1), s.constant([6], seed: 2),
+                attributes: isGemm ? ["transB": .int(1)] : ["group": .int(groups)])
+            let y = try s.node(
+                "BatchNormalization", a, s.constant([6], seed: 3), s.constant([6], seed: 4), s.constant([6], seed: 5),
+                s.constant([6], seed: 6))
             #expect(try rewritten(s, to: y, by: [.foldBatchNorm]).ops == [op])
             #expect(try rewritten(s, to: y, by: [.foldBatchNorm], pinned: [a]).ops == [op, "BatchNormalization"])
         }
@@ -105,6 +114,12 @@ struct Sketch {
         #expect(try rewritten(s, to: y, by: [.fuseActivation]).ops == ["Conv", "Conv"])
         #expect(try rewritten(s, to: y, by: [.fuseActivation], pinned: [b]).ops == ["Conv", "Relu", "Conv"])
         #expect(try rewritten(s, to: y, by: [.fuseActivation], pinned: [a, d]).ops == ["Conv", "Add", "Relu", "Conv", "Clip"])
+    }
+
+    @Test func fuseActivationIntoGemm() throws {
+        var s = Sketch()
+        let x = s.input("x", 2, 3), y = try s.node("Relu", s.node("Gemm", x, s.constant([3, 4], seed: 1, -1...1)))
+        #expect(try rewritten(s, to: y, by: [.fuseActivation]).ops == ["Gemm"])
     }
 
     @Test func fuseSilu() throws {
@@ -152,9 +167,12 @@ struct Sketch {
         copy.outputs = copy.inputs
         var s = Sketch()
         let x = s.input("x", 2, 3), flag = s.graph.constant(try Tensor.scalar(Truth(condition)), "flag")
-        let z = try s.node("If", flag, x, attributes: ["then_branch": .graph(branch), "else_branch": .graph(copy)]), y = try s.node("Exp", z)
+        let z = try s.node("If", flag, x, attributes: ["then_branch": .graph(branch), "else_branch": .graph(copy)]),
+            y = try s.node("Exp", z)
         #expect(try rewritten(s, to: y, by: [.inlineIf, .removeIdentity]).ops == (condition ? ["Add", "Exp"] : ["Exp"]))
-        #expect(try rewritten(s, to: y, by: [.inlineIf, .removeIdentity], pinned: [z]).ops == (condition ? ["Add", "Exp"] : ["Identity", "Exp"]))
+        #expect(
+            try rewritten(s, to: y, by: [.inlineIf, .removeIdentity], pinned: [z]).ops
+                == (condition ? ["Add", "Exp"] : ["Identity", "Exp"]))
     }
 
     @Test func compaction() throws {

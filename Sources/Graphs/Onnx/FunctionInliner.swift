@@ -69,13 +69,7 @@ struct FunctionInliner {
 
     /// The function's nodes with the call's values, attributes and name in them.
     private mutating func body(of function: OnnxFunction, for call: OnnxNode) throws -> [OnnxNode] {
-        guard call.inputs.count <= function.inputs.count else {
-            throw Failure.parse("\(call.label): the function takes \(function.inputs.count) inputs, found \(call.inputs.count)")
-        }
-        guard call.outputs.count <= function.outputs.count else {
-            throw Failure.parse("\(call.label): the function has \(function.outputs.count) outputs, found \(call.outputs.count)")
-        }
-        let prefix = call.displayName
+        try checkCounts(function, call)
         var names: [String: String] = [:]
         for (index, input) in function.inputs.enumerated() { names[input] = index < call.inputs.count ? call.inputs[index] : "" }
         var copies: [OnnxNode] = []
@@ -84,26 +78,39 @@ struct FunctionInliner {
             if let input = names[output] {
                 if !actual.isEmpty { copies.append(identity(input, actual, call)) }
             } else {
-                names[output] = actual.isEmpty ? unique("\(prefix)/\(output)") : actual
+                names[output] = actual.isEmpty ? unique("\(call.displayName)/\(output)") : actual
             }
         }
-        let inputs = Set(function.inputs)
-        var computed = inputs
+        try nameInnerValues(of: function, for: call, &names)
+        let attributes = Dictionary((function.defaults + call.attributes).map { ($0.name, $0) }, uniquingKeysWith: { $1 })
+        return try copies + function.nodes.map { inner in
+            var node = try instantiate(inner, names, attributes, call)
+            node.name = "\(call.displayName)/\(inner.displayName)"
+            node.module = call.module.isEmpty ? inner.module : call.module
+            return node
+        }
+    }
+
+    private func checkCounts(_ function: OnnxFunction, _ call: OnnxNode) throws {
+        guard call.inputs.count <= function.inputs.count else {
+            throw Failure.parse("\(call.label): the function takes \(function.inputs.count) inputs, found \(call.inputs.count)")
+        }
+        guard call.outputs.count <= function.outputs.count else {
+            throw Failure.parse("\(call.label): the function has \(function.outputs.count) outputs, found \(call.outputs.count)")
+        }
+    }
+
+    /// Gives every value that the function computes a name outside; each must be computed once, and each output at all.
+    private mutating func nameInnerValues(of function: OnnxFunction, for call: OnnxNode, _ names: inout [String: String]) throws {
+        var computed = Set(function.inputs)
         for output in function.nodes.lazy.flatMap(\.outputs) where !output.isEmpty {
             guard computed.insert(output).inserted else {
                 throw Failure.parse("\(call.label): value '\(output)' of the function is computed twice")
             }
-            if names[output] == nil { names[output] = unique("\(prefix)/\(output)") }
+            if names[output] == nil { names[output] = unique("\(call.displayName)/\(output)") }
         }
         if let missing = function.outputs.first(where: { !computed.contains($0) }) {
             throw Failure.parse("\(call.label): no node of the function computes its output '\(missing)'")
-        }
-        let attributes = self.attributes(of: function, for: call)
-        return try copies + function.nodes.map { inner in
-            var node = try instantiate(inner, names, attributes, call)
-            node.name = "\(prefix)/\(inner.displayName)"
-            node.module = call.module.isEmpty ? inner.module : call.module
-            return node
         }
     }
 
@@ -118,12 +125,6 @@ struct FunctionInliner {
         var copies = 1
         while !taken.insert(unique).inserted { copies += 1; unique = "\(name)#\(copies)" }
         return unique
-    }
-
-    private func attributes(of function: OnnxFunction, for call: OnnxNode) -> [String: OnnxAttribute] {
-        var result: [String: OnnxAttribute] = [:]
-        for attribute in function.defaults + call.attributes { result[attribute.name] = attribute }
-        return result
     }
 
     /// One inner node with outer names; in graphs inside, names that are defined there stay.

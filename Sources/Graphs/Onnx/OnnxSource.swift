@@ -5,6 +5,8 @@ internal import Tensors
 package final class OnnxSource: Sendable {
     /// The model file.
     let storage: Storage
+    /// The bytes of the model file.
+    package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(storage.bytes) }
     private let files: ExternalFiles?
 
     init(storage: Storage, external: ExternalFiles?) {

@@ -36,8 +36,33 @@ extension Activation {
         return try g.number(number, like: g.input(n, 0))
     }
 
+    /// dY where X lies between the numbers `min` and `max`, 0 elsewhere.
+    static let clipGrad = Operator(
+        "ClipGrad", arity: 2...2, infer: { [try Elementwise.broadcast($0)] },
+        compute: { c in
+            let low = c.float("min", default: -.infinity), high = c.float("max", default: .infinity)
+            return [try Arithmetic.compute(c.tensor(0), c.tensor(1), { $1 > low && $1 < high ? $0 : 0 }, { x, _ in x })]
+        },
+        vjp: Rule.all { g, n, d in [try g.emit("ClipGrad", [d, g.input(n, 1)], n.attributes), nil] },
+        samples: [Sample([.real(2, 6), .uniform([2, 6], -2...2)], ["min": .float(-0.5), "max": .float(0.8)]), Sample([.real(6), .real(6)], ["min": .float(0)])])
+
+    /// The limits as numbers, when they are known and nobody asks for their gradients.
+    private static func knownLimits(_ g: Gradients, _ n: Node) -> [String: Attribute]? {
+        var limits: [String: Attribute] = [:]
+        for (index, name) in [(1, "min"), (2, "max")] {
+            if index < n.inputs.count, n.inputs[index] != nil {
+                guard !g.wants(n, index), let number = g.constantInput(n, index).flatMap({ try? $0.doubles().first }) else { return nil }
+                limits[name] = .float(number)
+            } else if let number = n.attributes[name]?.float {
+                limits[name] = .float(number)
+            }
+        }
+        return limits
+    }
+
     private static func clipGradient(_ g: inout Gradients, _ n: Node, _ dy: ValueID) throws -> [ValueID?] {
         let x = try g.input(n, 0)
+        if let limits = knownLimits(g, n) { return [try g.emit("ClipGrad", [dy, x], limits)] }
         let low = try limit(&g, n, 1, "min"), high = try limit(&g, n, 2, "max")
         let raised = try low.map { try g.emit("Max", [x, $0]) } ?? x
         let isBelow = try high.map { try g.emit("Less", [raised, $0]) }

@@ -4,7 +4,7 @@ internal import Tensors
 /// Activation functions (ONNX Relu, LeakyRelu, PRelu, Elu, Selu, Celu, ThresholdedRelu, Sigmoid, HardSigmoid, HardSwish,
 /// Tanh, Softplus, Softsign, Gelu, Mish, Swish, Shrink, Clip, Identity, Dropout; opset 7 and up). Defaults are ONNX's.
 enum Activation {
-    static let operators = rectifiers + exponentials + sigmoids + softened + gelus + [prelu, clip, identity]
+    static let operators = rectifiers + exponentials + sigmoids + softened + gelus + [prelu, clip, clipGrad, identity]
 
     static let lowerings = [
         Lowering("Dropout", since: 1) { l, n in try dropout(&l, n) }

@@ -9,7 +9,9 @@ enum Control {
         Operator(
             "If", arity: 1...Int(Int32.max), infer: { try branchTypes($0) },
             compute: { c in
-                guard let condition = try c.tensor(0).converted(to: .bool).array(Truth.self).first else { throw Failure.shape("the condition is empty") }
+                guard let condition = try c.tensor(0).converted(to: .bool).array(Truth.self).first else {
+                    throw Failure.shape("the condition is empty")
+                }
                 let inputs = try c.node.inputs.indices.dropFirst().map { try c.tensor($0) }
                 return try Interpreter.run(branch(c.node, condition.isTrue), inputs: inputs, operators: .standard)
             }, vjp: branchBack, samples: ifSamples)
@@ -65,7 +67,9 @@ enum Control {
     /// The branch with types inferred from those of what it captures.
     static func typed(_ branch: Graph, _ types: [TensorType?], _ operators: OperatorSet) throws -> Graph {
         try branch.checkNesting()
-        guard types.count == branch.inputs.count else { throw Failure.invalid("a branch captures \(branch.inputs.count) values, found \(types.count)") }
+        guard types.count == branch.inputs.count else {
+            throw Failure.invalid("a branch captures \(branch.inputs.count) values, found \(types.count)")
+        }
         var graph = branch
         for (id, type) in zip(graph.inputs, types) { graph[id].type = type ?? graph[id].type }
         for node in graph.nodes { try graph.infer(node, operators: operators, fold: false) }
@@ -95,7 +99,9 @@ enum Control {
     }
 
     /// The graph from a branch's inputs and the gradients of `outputs` to the gradients of the inputs `reals`.
-    private static func derivative(of branch: Graph, outputs: [Int], seedTypes: [TensorType?], _ reals: [Int], _ operators: OperatorSet) throws -> Graph {
+    private static func derivative(of branch: Graph, outputs: [Int], seedTypes: [TensorType?], _ reals: [Int], _ operators: OperatorSet)
+        throws -> Graph
+    {
         var graph = branch
         var seeds: [(value: ValueID, gradient: ValueID)] = []
         for (output, type) in zip(outputs, seedTypes) {
@@ -117,7 +123,10 @@ enum Control {
 
     private static var ifSamples: [Sample] {
         let branches: [String: Attribute] = ["then_branch": .graph(branch("Add", [0, 0])), "else_branch": .graph(branch("Exp", [1]))]
-        return [Sample([.truths([], [true]), .real(2, 3), .real(2, 3)], branches), Sample([.truths([1], [false]), .real(2, 3), .real(2, 3)], branches)]
+        return [
+            Sample([.truths([], [true]), .real(2, 3), .real(2, 3)], branches),
+            Sample([.truths([1], [false]), .real(2, 3), .real(2, 3)], branches),
+        ]
     }
 
     /// A branch of one node over two captured values.

@@ -12,7 +12,9 @@ enum Elements {
     /// A tensor whose entry along each axis is the entry `maps[axis]` of `x`, or `fill` where that is -1.
     static func mapped(_ x: Tensor, _ maps: [[Int]], fill: Tensor?) throws -> Tensor {
         let x = try x.contiguous(), result = try Tensor.empty(x.type, maps.map(\.count))
-        if let fill, fill.type != x.type || fill.count != 1 { throw Failure.shape("the fill must be one number of \(x.type), found \(fill.type)") }
+        if let fill, fill.type != x.type || fill.count != 1 {
+            throw Failure.shape("the fill must be one number of \(x.type), found \(fill.type)")
+        }
         let fill = try fill?.contiguous()
         switch x.type.bits {
         case 8: moveRows(UInt8.self, x, result, maps, fill)
@@ -38,10 +40,13 @@ enum Elements {
     }
 
     /// Adds each entry of `dy` to the entry of the result that `maps` says it came from: the transpose of `mapped`.
-    static func accumulated<T: Element & BinaryFloatingPoint>(_ dy: Tensor, into shape: [Int], _ maps: [[Int]], _: T.Type) throws -> Tensor {
+    static func accumulated<T: Element & BinaryFloatingPoint>(_ dy: Tensor, into shape: [Int], _ maps: [[Int]], _: T.Type) throws -> Tensor
+    {
         let result = try Tensor.zeros(dy.type, shape)
         let last = maps.last ?? [0], width = last.count
-        guard dy.shape == maps.map(\.count) else { throw Failure.shape("gradient has shape \(Shape.text(dy.shape)), expected \(Shape.text(maps.map(\.count)))") }
+        guard dy.shape == maps.map(\.count) else {
+            throw Failure.shape("gradient has shape \(Shape.text(dy.shape)), expected \(Shape.text(maps.map(\.count)))")
+        }
         try dy.read(T.self) { from in
             try result.write(T.self) { to in
                 guard !from.isEmpty else { return }

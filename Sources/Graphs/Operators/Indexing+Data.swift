@@ -11,19 +11,34 @@ extension Indexing {
                 if let start = c.constants[0], let limit = c.constants[1], let delta = c.constants[2] {
                     return [TensorType(element, [Dim(try rangeCount(start, limit, delta))])]
                 }
-                guard let start = c.contents(0)?.first, let limit = c.contents(1)?.first, c.contents(2)?.first == 1 else { return [TensorType(element, [.unknown])] }
+                guard let start = c.contents(0)?.first, let limit = c.contents(1)?.first, c.contents(2)?.first == 1 else {
+                    return [TensorType(element, [.unknown])]
+                }
                 return [TensorType(element, [limit - start])]
             },
             compute: { c in
                 let start = try c.tensor(0), delta = try c.tensor(2), count = try rangeCount(start, c.tensor(1), delta)
                 guard start.type.isFloat else {
-                    guard let first = try start.integers().first, let step = try delta.integers().first else { throw Failure.shape("expected scalars") }
-                    return [try Tensor.make([count], Int64.self) { y in for i in y.indices { y[i] = Int64(first &+ i &* step) } }.converted(to: start.type)]
+                    guard let first = try start.integers().first, let step = try delta.integers().first else {
+                        throw Failure.shape("expected scalars")
+                    }
+                    return [
+                        try Tensor.make([count], Int64.self) { y in for i in y.indices { y[i] = Int64(first &+ i &* step) } }.converted(
+                            to: start.type)
+                    ]
                 }
-                guard let first = try start.doubles().first, let step = try delta.doubles().first else { throw Failure.shape("expected scalars") }
-                return [try Tensor.make([count], Double.self) { y in for i in y.indices { y[i] = first + Double(i) * step } }.converted(to: start.type)]
+                guard let first = try start.doubles().first, let step = try delta.doubles().first else {
+                    throw Failure.shape("expected scalars")
+                }
+                return [
+                    try Tensor.make([count], Double.self) { y in for i in y.indices { y[i] = first + Double(i) * step } }.converted(
+                        to: start.type)
+                ]
             }, noGradient: "its length jumps with the limit",
-            samples: [Sample([.integers([], [2]), .integers([], [10]), .integers([], [3])]), Sample([.integers([], [5]), .integers([], [-1]), .integers([], [-2])])]),
+            samples: [
+                Sample([.integers([], [2]), .integers([], [10]), .integers([], [3])]),
+                Sample([.integers([], [5]), .integers([], [-1]), .integers([], [-2])]),
+            ]),
         Operator(
             "ConstantOfShape", arity: 1...1,
             infer: { c in
@@ -68,7 +83,9 @@ extension Indexing {
 
     private static func suppressed(_ c: Call) throws -> Tensor {
         let boxes = try c.tensor(0), scores = try c.tensor(1)
-        guard boxes.shape.count == 3, scores.shape.count == 3, boxes.shape[2] == 4, boxes.shape[0] == scores.shape[0], boxes.shape[1] == scores.shape[2] else {
+        guard boxes.shape.count == 3, scores.shape.count == 3, boxes.shape[2] == 4, boxes.shape[0] == scores.shape[0],
+            boxes.shape[1] == scores.shape[2]
+        else {
             throw Failure.shape("boxes \(Shape.text(boxes.shape)) and scores \(Shape.text(scores.shape))")
         }
         let limit = try c.optional(2)?.integers().first ?? 0

@@ -7,7 +7,9 @@ extension Indexing {
             "ScatterElements", arity: 3...3, infer: { [try $0.type(0)] },
             compute: { c in
                 let x = try c.tensor(0), indices = try c.tensor(1), updates = try c.tensor(2)
-                guard updates.shape == indices.shape else { throw Failure.shape("updates \(Shape.text(updates.shape)) for indices \(Shape.text(indices.shape))") }
+                guard updates.shape == indices.shape else {
+                    throw Failure.shape("updates \(Shape.text(updates.shape)) for indices \(Shape.text(indices.shape))")
+                }
                 let walk = try Lanes(c, x.shape, indices)
                 return [try scattered(c, x, updates) { put in walk.forEach { i, place in put(i, place, 1) } }]
             }, vjp: scatterBack(gather: "GatherElements"),
@@ -15,7 +17,8 @@ extension Indexing {
                 Sample([.real(3, 3), .integers([2, 3], [1, 0, 2, 0, -1, 1]), .real(2, 3)]),
                 Sample([.real(3, 3), .integers([1, 3], [1, 1, 0]), .real(1, 3)], ["reduction": .string("add"), "axis": .int(1)]),
                 Sample([.real(3), .integers([2], [1, 1]), .positive(2)], ["reduction": .string("mul")]),
-                Sample([.values([3], [0.1, 0.5, -0.3]), .integers([2], [2, 1]), .values([2], [0.7, -0.2])], ["reduction": .string("max")]),
+                Sample(
+                    [.values([3], [0.1, 0.5, -0.3]), .integers([2], [2, 1]), .values([2], [0.7, -0.2])], ["reduction": .string("max")]),
             ]),
         Operator(
             "ScatterND", arity: 3...3, infer: { [try $0.type(0)] },
@@ -24,14 +27,17 @@ extension Indexing {
                 guard updates.shape == tuples.resultShape else {
                     throw Failure.shape("updates \(Shape.text(updates.shape)), expected \(Shape.text(tuples.resultShape))")
                 }
-                return [try scattered(c, x, updates) { put in
-                    for (i, place) in tuples.places.enumerated() { put(i * tuples.block, place, tuples.block) }
-                }]
+                return [
+                    try scattered(c, x, updates) { put in
+                        for (i, place) in tuples.places.enumerated() { put(i * tuples.block, place, tuples.block) }
+                    }
+                ]
             }, vjp: scatterBack(gather: "GatherND"),
             samples: [
                 Sample([.real(4, 2), .integers([2, 1], [3, 0]), .real(2, 2)]),
                 Sample([.real(4), .integers([2, 1], [3, 3]), .real(2)], ["reduction": .string("add")]),
-                Sample([.values([3], [0.1, 0.5, -0.3]), .integers([2, 1], [2, 1]), .values([2], [-0.7, 0.2])], ["reduction": .string("min")]),
+                Sample(
+                    [.values([3], [0.1, 0.5, -0.3]), .integers([2, 1], [2, 1]), .values([2], [-0.7, 0.2])], ["reduction": .string("min")]),
             ]),
     ]
 
@@ -55,7 +61,9 @@ extension Indexing {
         }
     }
 
-    private static func combined<T: Element>(_: T.Type, _ x: Tensor, _ updates: Tensor, _ walk: Walk, _ body: @escaping (T, T) -> T) throws -> Tensor {
+    private static func combined<T: Element>(_: T.Type, _ x: Tensor, _ updates: Tensor, _ walk: Walk, _ body: @escaping (T, T) -> T) throws
+        -> Tensor
+    {
         try updates.read(T.self) { from in
             try x.read(T.self) { x0 in
                 try Tensor.make(x.shape, T.self) { to in

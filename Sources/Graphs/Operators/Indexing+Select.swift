@@ -9,7 +9,9 @@ extension Indexing {
                 var dims = try c.dims(0)
                 let axis = try axis(c, rank: dims.count, default: -1)
                 let k = c.has(1) ? c.contents(1)?.first : c.node.attributes["k"]?.int.map { Dim($0) }
-                if let k = k?.value, let size = dims[axis].value, k < 0 || k > size { throw Failure.shape("k is \(k), axis \(axis) has \(size) entries") }
+                if let k = k?.value, let size = dims[axis].value, k < 0 || k > size {
+                    throw Failure.shape("k is \(k), axis \(axis) has \(size) entries")
+                }
                 dims[axis] = k ?? .unknown
                 return [TensorType(try c.type(0).element, dims), TensorType(.int64, dims)]
             },
@@ -26,24 +28,30 @@ extension Indexing {
             vjp: { g, n, dy in
                 guard let dy = dy[0] else { return [nil, nil] }
                 let axis = n.attributes["axis"]?.int ?? -1
-                return [try g.emit("GatherElementsGrad", [dy, g.output(n, 1), g.shapeVector(of: g.input(n, 0))], ["axis": .int(axis)]), nil]
+                return [
+                    try g.emit("GatherElementsGrad", [dy, g.output(n, 1), g.shapeVector(of: g.input(n, 0))], ["axis": .int(axis)]), nil,
+                ]
             },
             samples: [
-                Sample([.real(2, 5), .integers([1], [3])], outputs: 2), Sample([.real(4, 2), .integers([1], [2])], ["axis": .int(0), "largest": .int(0)], outputs: 2),
+                Sample([.real(2, 5), .integers([1], [3])], outputs: 2),
+                Sample([.real(4, 2), .integers([1], [2])], ["axis": .int(0), "largest": .int(0)], outputs: 2),
             ]),
         Operator(
             "OneHot", arity: 3...3,
             infer: { c in
                 var dims = try c.dims(0)
                 let axis = try Shape.axis(c.int("axis", default: -1), rank: dims.count + 1)
-                dims.insert(c.contents(1)?.first ?? c.constants[1].flatMap { try? $0.integers().first.map { Dim($0) } } ?? .unknown, at: axis)
+                dims.insert(
+                    c.contents(1)?.first ?? c.constants[1].flatMap { try? $0.integers().first.map { Dim($0) } } ?? .unknown, at: axis)
                 return [TensorType(try c.type(2).element, dims)]
             }, compute: { [try oneHot($0)] }, vjp: oneHotBack,
             samples: [
-                Sample([.integers([2, 2], [0, -1, 7, 1]), .integers([], [3]), .real(2)]), Sample([.integers([3], [0, 1, 2]), .integers([1], [3]), .real(2)], ["axis": .int(0)]),
+                Sample([.integers([2, 2], [0, -1, 7, 1]), .integers([], [3]), .real(2)]),
+                Sample([.integers([3], [0, 1, 2]), .integers([1], [3]), .real(2)], ["axis": .int(0)]),
             ]),
         Operator(
-            "NonZero", arity: 1...1, infer: { c in [TensorType(.int64, [try c.type(0).rank.map { Dim(max($0, 1)) } ?? .unknown, .unknown])] },
+            "NonZero", arity: 1...1,
+            infer: { c in [TensorType(.int64, [try c.type(0).rank.map { Dim(max($0, 1)) } ?? .unknown, .unknown])] },
             compute: { c in
                 let x = try c.tensor(0), found = try whereTrue(x), strides = Shape.strides(x.shape)
                 let axes = x.shape.isEmpty ? [found] : x.shape.indices.map { axis in found.map { $0 / strides[axis] % x.shape[axis] } }
@@ -66,19 +74,28 @@ extension Indexing {
                 maps[axis] = kept
                 return [try Elements.mapped(x, maps, fill: nil)]
             }, vjp: compressBack,
-            samples: [Sample([.real(3, 2), .truths([2], [false, true])], ["axis": .int(0)]), Sample([.real(2, 2), .truths([4], [true, false, false, true])])]),
+            samples: [
+                Sample([.real(3, 2), .truths([2], [false, true])], ["axis": .int(0)]),
+                Sample([.real(2, 2), .truths([4], [true, false, false, true])]),
+            ]),
         Operator(
             "Unique", arity: 1...1,
             infer: { c in
                 let type = try c.type(0), vector = TensorType(.int64, [.unknown])
-                let dims: [Dim]? = try c.node.attributes["axis"] == nil ? [.unknown] : type.dims.map { dims in
-                    var dims = dims
-                    dims[try axis(c, rank: dims.count)] = .unknown
-                    return dims
-                }
+                let dims: [Dim]? =
+                    try c.node.attributes["axis"] == nil
+                    ? [.unknown]
+                    : type.dims.map { dims in
+                        var dims = dims
+                        dims[try axis(c, rank: dims.count)] = .unknown
+                        return dims
+                    }
                 return [TensorType(type.element, dims), vector, vector, vector]
             }, compute: { try unique($0) }, noGradient: "its result jumps where values meet",
-            samples: [Sample([.integers([5], [2, 1, 1, 3, 2])], outputs: 4), Sample([.integers([3, 2], [1, 0, 1, 0, 2, 3])], ["axis": .int(0)], outputs: 4)]),
+            samples: [
+                Sample([.integers([5], [2, 1, 1, 3, 2])], outputs: 4),
+                Sample([.integers([3, 2], [1, 0, 1, 0, 2, 3])], ["axis": .int(0)], outputs: 4),
+            ]),
     ]
 
     /// Places of the elements that are not zero.
@@ -121,7 +138,9 @@ extension Indexing {
 
     private static func oneHot(_ c: Call) throws -> Tensor {
         let indices = try c.tensor(0), values = try c.tensor(2)
-        guard let depth = try c.tensor(1).integers().first, depth >= 0, values.count == 2 else { throw Failure.shape("expected a depth and two values") }
+        guard let depth = try c.tensor(1).integers().first, depth >= 0, values.count == 2 else {
+            throw Failure.shape("expected a depth and two values")
+        }
         let axis = try Shape.axis(c.int("axis", default: -1), rank: indices.shape.count + 1)
         var shape = indices.shape
         shape.insert(depth, at: axis)
@@ -167,13 +186,17 @@ extension Indexing {
         let order = [axis] + x.shape.indices.filter { $0 != axis }
         let rows = try x.transposed(order).contiguous(), width = size == 0 ? 0 : rows.count / size
         // Doubles tell apart everything but integers above 2⁵³, for which 64-bit integers are used.
-        let groups = x.type.isFloat ? try groups(rows.converted(to: .float64), Double.self, size, width, c) : try groups(rows.converted(to: .int64), Int64.self, size, width, c)
+        let groups =
+            x.type.isFloat
+            ? try groups(rows.converted(to: .float64), Double.self, size, width, c)
+            : try groups(rows.converted(to: .int64), Int64.self, size, width, c)
         var maps = x.shape.map { Array(0..<$0) }
         maps[axis] = groups.map { $0[0] }
         var inverse = [Int64](repeating: 0, count: size)
         for (number, group) in groups.enumerated() { for row in group { inverse[row] = Int64(number) } }
         return [
-            try Elements.mapped(x, maps, fill: nil), try Tensor(groups.map { Int64($0[0]) }), try Tensor(inverse), try Tensor(groups.map { Int64($0.count) }),
+            try Elements.mapped(x, maps, fill: nil), try Tensor(groups.map { Int64($0[0]) }), try Tensor(inverse),
+            try Tensor(groups.map { Int64($0.count) }),
         ]
     }
 

@@ -25,13 +25,16 @@ enum Indexing {
                 let block = try Shape.count(Array(x.shape[(axis + 1)...])), size = x.shape[axis]
                 let places = try resolved(indices, size: size)
                 if x.type == .string {
-                    let order = (0..<(try Shape.count(Array(x.shape[..<axis])))).flatMap { o in places.flatMap { p in (0..<block).map { (o * size + p) * block + $0 } } }
+                    let order = (0..<(try Shape.count(Array(x.shape[..<axis])))).flatMap { o in
+                        places.flatMap { p in (0..<block).map { (o * size + p) * block + $0 } }
+                    }
                     return [try Tensor(strings: order.map { x.storage.strings[$0] }, shape)]
                 }
                 let result = try Tensor.empty(x.type, shape)
                 for outer in 0..<(try Shape.count(Array(x.shape[..<axis]))) {
                     for (i, place) in places.enumerated() {
-                        Elements.copy(x, from: (outer * size + place) * block, to: result, at: (outer * places.count + i) * block, count: block)
+                        Elements.copy(
+                            x, from: (outer * size + place) * block, to: result, at: (outer * places.count + i) * block, count: block)
                     }
                 }
                 return [result]
@@ -49,7 +52,8 @@ enum Indexing {
                 return [result]
             }, vjp: gatherBack("GatherElementsGrad"),
             samples: [
-                Sample([.real(3, 4), .integers([2, 4], [0, 1, 2, 0, -1, 1, 0, 2])]), Sample([.real(3, 2), .integers([3, 1], [1, 0, -1])], ["axis": .int(1)]),
+                Sample([.real(3, 4), .integers([2, 4], [0, 1, 2, 0, -1, 1, 0, 2])]),
+                Sample([.real(3, 2), .integers([3, 1], [1, 0, -1])], ["axis": .int(1)]),
             ]),
         Operator(
             "GatherND", arity: 2...2,
@@ -67,7 +71,8 @@ enum Indexing {
             }, vjp: gatherBack("GatherNDGrad"),
             samples: [
                 Sample([.real(2, 3, 4), .integers([2, 2], [0, 1, 1, -1])]),
-                Sample([.real(2, 3, 2), .integers([2, 1], [2, 0])], ["batch_dims": .int(1)]), Sample([.real(2, 2), .integers([1, 2], [1, 1])]),
+                Sample([.real(2, 3, 2), .integers([2, 1], [2, 0])], ["batch_dims": .int(1)]),
+                Sample([.real(2, 2), .integers([1, 2], [1, 1])]),
             ]),
     ]
 
@@ -83,18 +88,25 @@ enum Indexing {
         gradient("GatherGrad", of: "Gather", [Sample([.real(2, 3), .integers([2], [1, 1]), .integers([2], [4, 3])])]) { c, shape, add in
             let dy = try c.tensor(0), axis = try axis(c, rank: shape.count), indices = try resolved(try c.tensor(1), size: shape[axis])
             let block = try Shape.count(Array(shape[(axis + 1)...])), outer = try Shape.count(Array(shape[..<axis]))
-            guard dy.count == outer * indices.count * block else { throw Failure.shape("gradient \(Shape.text(dy.shape)) does not fit \(Shape.text(shape))") }
+            guard dy.count == outer * indices.count * block else {
+                throw Failure.shape("gradient \(Shape.text(dy.shape)) does not fit \(Shape.text(shape))")
+            }
             for o in 0..<outer {
                 for (i, place) in indices.enumerated() { add((o * indices.count + i) * block, (o * shape[axis] + place) * block, block) }
             }
         },
-        gradient("GatherElementsGrad", of: "GatherElements", [Sample([.real(2, 2), .integers([2, 2], [1, 1, 0, 1]), .integers([2], [3, 2])])]) { c, shape, add in
+        gradient(
+            "GatherElementsGrad", of: "GatherElements", [Sample([.real(2, 2), .integers([2, 2], [1, 1, 0, 1]), .integers([2], [3, 2])])]
+        ) { c, shape, add in
             guard try c.tensor(0).shape == c.tensor(1).shape else { throw Failure.shape("gradient and indices differ in shape") }
             try Lanes(c, shape, c.tensor(1)).forEach { i, place in add(i, place, 1) }
         },
-        gradient("GatherNDGrad", of: "GatherND", [Sample([.real(2, 3), .integers([2, 1], [1, 1]), .integers([2], [3, 3])])]) { c, shape, add in
+        gradient("GatherNDGrad", of: "GatherND", [Sample([.real(2, 3), .integers([2, 1], [1, 1]), .integers([2], [3, 3])])]) {
+            c, shape, add in
             let tuples = try Tuples(c, shape, try c.tensor(1))
-            guard try c.tensor(0).shape == tuples.resultShape else { throw Failure.shape("gradient has not the shape \(Shape.text(tuples.resultShape))") }
+            guard try c.tensor(0).shape == tuples.resultShape else {
+                throw Failure.shape("gradient has not the shape \(Shape.text(tuples.resultShape))")
+            }
             for (i, place) in tuples.places.enumerated() { add(i * tuples.block, place, tuples.block) }
         },
     ]
@@ -206,7 +218,9 @@ struct Tuples {
         let batch = c.int("batch_dims", default: 0)
         let dims = try Indexing.tupleDims(shape.map { Dim($0) }, indices.shape.map { Dim($0) }, batch: batch)
         let length = indices.shape.last ?? 0, numbers = try indices.integers(), strides = Shape.strides(shape)
-        guard shape[..<batch] == indices.shape[..<batch] else { throw Failure.shape("batch axes of \(Shape.text(shape)) and \(Shape.text(indices.shape)) differ") }
+        guard shape[..<batch] == indices.shape[..<batch] else {
+            throw Failure.shape("batch axes of \(Shape.text(shape)) and \(Shape.text(indices.shape)) differ")
+        }
         resultShape = try Movement.sizes(dims)
         block = try Shape.count(Array(shape[(batch + length)...]))
         let count = try Shape.count(indices.shape.dropLast()), batches = try Shape.count(Array(shape[..<batch]))

@@ -136,7 +136,10 @@ enum MatrixMultiply {
             if c.has(2) { _ = try Elementwise.broadcast(dims, c.dims(2)) }
             return [TensorType(try c.type(0).element, dims)]
         },
-        compute: { [try gemm($0)] },
+        compute: { c in
+            let y = try gemm(c)
+            return [try FusedActivation(c).map { try $0.apply(y, residual: nil).converted(to: y.type) } ?? y]
+        },
         vjp: Rule.all(gemmGradient),
         samples: [
             Sample([.real(2, 3), .real(3, 4), .real(4)]),
@@ -168,6 +171,7 @@ enum MatrixMultiply {
     }
 
     private static func gemmGradient(_ g: inout Gradients, _ n: Node, _ dy: ValueID) throws -> [ValueID?] {
+        guard FusedActivation.isPlain(n) else { throw Failure.unsupported("the gradient of a Gemm with a fused activation; passes that fuse run after differentiation") }
         let a = try g.input(n, 0), b = try g.input(n, 1)
         let flipA = n.attributes["transA"]?.int ?? 0 != 0, flipB = n.attributes["transB"]?.int ?? 0 != 0
         let alpha = n.attributes["alpha"]?.float ?? 1, beta = n.attributes["beta"]?.float ?? 1

@@ -19,7 +19,8 @@ extension Movement {
                 return [try Elements.mapped(x, maps, fill: mode == "constant" ? try fill(c, x.type) : nil)]
             }, vjp: padBack,
             samples: [
-                Sample([.real(2, 3), .integers([4], [1, 0, 2, 1])]), Sample([.real(3, 4), .integers([4], [-1, 2, 1, -2]), .values([], [0.5])]),
+                Sample([.real(2, 3), .integers([4], [1, 0, 2, 1])]),
+                Sample([.real(3, 4), .integers([4], [-1, 2, 1, -2]), .values([], [0.5])]),
                 Sample([.real(2, 4), .integers([2], [3, 2]), .absent, .integers([1], [-1])], ["mode": .string("reflect")]),
                 Sample([.real(2, 3), .integers([4], [1, 2, 0, 1])], ["mode": .string("edge")]),
                 Sample([.real(3, 2)], ["pads": .ints([1, 0, 0, 1]), "value": .float(2)]),
@@ -36,7 +37,9 @@ extension Movement {
                 let axes = n.inputs.count > 3 ? n.inputs[3] : nil
                 return [try dy[0].map { try g.emit("Pad", [$0, g.input(n, 2), nil, axes], n.attributes) }, nil, nil, nil]
             },
-            samples: [Sample([.real(2, 8), .integers([2], [2, 3]), .integers([2], [2, 3]), .integers([1], [1])], ["mode": .string("reflect")])]),
+            samples: [
+                Sample([.real(2, 8), .integers([2], [2, 3]), .integers([2], [2, 3]), .integers([1], [1])], ["mode": .string("reflect")])
+            ]),
         Operator(
             "CenterCropPad", arity: 2...2,
             infer: { c in
@@ -69,7 +72,9 @@ extension Movement {
 
     private static func cropAxes(_ c: any NodeReader, rank: Int) throws -> [Int] {
         let axes = try c.ints("axes")?.map { try Shape.axis($0, rank: rank) } ?? Array(0..<rank)
-        guard axes.allSatisfy({ $0 < rank }), Set(axes).count == axes.count else { throw Failure.shape("axes \(axes) of a tensor of rank \(rank)") }
+        guard axes.allSatisfy({ $0 < rank }), Set(axes).count == axes.count else {
+            throw Failure.shape("axes \(axes) of a tensor of rank \(rank)")
+        }
         return axes
     }
 

@@ -28,7 +28,8 @@ extension Movement {
             }, vjp: splitBack,
             samples: [
                 Sample([.real(2, 6)], ["axis": .int(1)], outputs: 3), Sample([.real(5, 2), .integers([2], [1, 4])], outputs: 2),
-                Sample([.real(7)], ["axis": .int(-1), "num_outputs": .int(3)], outputs: 3), Sample([.real(3)], ["split": .ints([0, 3])], outputs: 2),
+                Sample([.real(7)], ["axis": .int(-1), "num_outputs": .int(3)], outputs: 3),
+                Sample([.real(3)], ["split": .ints([0, 3])], outputs: 2),
             ]),
         Operator(
             "Slice", arity: 1...5,
@@ -52,7 +53,10 @@ extension Movement {
             },
             vjp: { g, n, dy in [try dy[0].map { try g.emit("Slice", [$0] + n.inputs[2...]) }] + n.inputs.dropFirst().map { _ in nil } },
             samples: [
-                Sample([.real(2, 2), .integers([2], [2, 5]), .integers([1], [-1]), .integers([1], [-9]), .integers([1], [1]), .integers([1], [-3])])
+                Sample([
+                    .real(2, 2), .integers([2], [2, 5]), .integers([1], [-1]), .integers([1], [-9]), .integers([1], [1]),
+                    .integers([1], [-3]),
+                ])
             ]),
     ]
 
@@ -90,7 +94,8 @@ extension Movement {
         guard let first = parts.first, axis < first.shape.count else { throw Failure.shape("cannot join scalars") }
         var shape = first.shape
         for part in parts.dropFirst() {
-            guard part.type == first.type, part.shape.count == shape.count, shape.indices.allSatisfy({ $0 == axis || shape[$0] == part.shape[$0] })
+            guard part.type == first.type, part.shape.count == shape.count,
+                shape.indices.allSatisfy({ $0 == axis || shape[$0] == part.shape[$0] })
             else { throw Failure.shape("cannot join \(Shape.text(first.shape)) and \(Shape.text(part.shape)) along axis \(axis)") }
             shape[axis] += part.shape[axis]
         }

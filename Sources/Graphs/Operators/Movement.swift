@@ -21,7 +21,8 @@ enum Movement {
             }, vjp: reshapeBack,
             samples: [
                 Sample([.real(2, 3, 4), .integers([2], [0, -1])]), Sample([.real(2, 3, 4), .integers([3], [4, 3, 2])]),
-                Sample([.real(2, 6), .integers([4], [2, -1, 1, 3])]), Sample([.real(0, 3), .integers([2], [3, 0])], ["allowzero": .int(1)]),
+                Sample([.real(2, 6), .integers([4], [2, -1, 1, 3])]),
+                Sample([.real(0, 3), .integers([2], [3, 0])], ["allowzero": .int(1)]),
             ]),
         Operator(
             "Flatten", arity: 1...1,
@@ -50,7 +51,9 @@ enum Movement {
                 let axes = try c.ints(1, or: "axes") ?? x.shape.indices.filter { x.shape[$0] == 1 }
                 return [try x.reshaped(try sizes(squeezed(dims, axes)))]
             }, vjp: reshapeBack,
-            samples: [Sample([.real(2, 1, 3, 1)]), Sample([.real(2, 1, 3, 1), .integers([1], [-3])]), Sample([.real(1, 2)], ["axes": .ints([0])])]),
+            samples: [
+                Sample([.real(2, 1, 3, 1)]), Sample([.real(2, 1, 3, 1), .integers([1], [-3])]), Sample([.real(1, 2)], ["axes": .ints([0])]),
+            ]),
         Operator(
             "Unsqueeze", arity: 1...2,
             infer: { c in
@@ -181,7 +184,10 @@ enum Movement {
                 return [try x.broadcast(to: shape).contiguous()]
             },
             vjp: { g, n, dy in [dy[0], nil] },
-            samples: [Sample([.real(3, 1), .integers([3], [2, 1, 4])]), Sample([.real(3), .integers([1], [1])]), Sample([.real(), .integers([2], [2, 3])])]),
+            samples: [
+                Sample([.real(3, 1), .integers([3], [2, 1, 4])]), Sample([.real(3), .integers([1], [1])]),
+                Sample([.real(), .integers([2], [2, 3])]),
+            ]),
         Operator(
             "Tile", arity: 2...2,
             infer: { c in
@@ -226,7 +232,10 @@ enum Movement {
                 return [try triangle(x, upper: c.flag("upper", default: true), diagonal: k)]
             },
             vjp: { g, n, dy in [try dy[0].map { try g.emit("Trilu", [$0] + n.inputs.dropFirst(), n.attributes) }, nil] },
-            samples: [Sample([.real(2, 3, 4)]), Sample([.real(4, 3), .integers([], [-1])], ["upper": .int(0)]), Sample([.real(3, 3), .integers([], [9])])]),
+            samples: [
+                Sample([.real(2, 3, 4)]), Sample([.real(4, 3), .integers([], [-1])], ["upper": .int(0)]),
+                Sample([.real(3, 3), .integers([], [9])]),
+            ]),
         Operator(
             "EyeLike", arity: 1...1,
             infer: { c in
@@ -273,7 +282,8 @@ enum Movement {
 
     private static func reversed(_ c: Call) throws -> Tensor {
         let x = try c.tensor(0), lengths = try c.tensor(1).integers(), rank = x.shape.count
-        let time = try Shape.axis(c.int("time_axis", default: 0), rank: rank), batch = try Shape.axis(c.int("batch_axis", default: 1), rank: rank)
+        let time = try Shape.axis(c.int("time_axis", default: 0), rank: rank),
+            batch = try Shape.axis(c.int("batch_axis", default: 1), rank: rank)
         guard rank >= 2, time != batch, lengths.count == x.shape[batch] else {
             throw Failure.shape("\(lengths.count) lengths for batch axis \(batch) and time axis \(time) of \(Shape.text(x.shape))")
         }
@@ -305,7 +315,9 @@ enum Movement {
     /// The element type that an attribute names by ONNX's number.
     static func elementType(_ c: any NodeReader, _ name: String) throws -> ElementType? {
         guard let number = c.node.attributes[name]?.int else { return nil }
-        guard let type = Int32(exactly: number).flatMap(ElementType.init(rawValue:)) else { throw Failure.invalid("\(name) \(number) is not an element type") }
+        guard let type = Int32(exactly: number).flatMap(ElementType.init(rawValue:)) else {
+            throw Failure.invalid("\(name) \(number) is not an element type")
+        }
         return type
     }
 }

@@ -143,7 +143,9 @@ enum ShapeArithmetic {
         guard let condition = c.contents(0), let a = c.contents(1), let b = c.contents(2) else { return nil }
         let count = max(condition.count, a.count, b.count)
         let isVector = { (i: Int) in (c.types[i]?.rank ?? 2) < 2 }
-        guard [condition, a, b].allSatisfy({ $0.count == count || $0.count == 1 }), isVector(0), isVector(1), isVector(2) else { return nil }
+        guard [condition, a, b].allSatisfy({ $0.count == count || $0.count == 1 }), isVector(0), isVector(1), isVector(2) else {
+            return nil
+        }
         let at = { (v: [Dim], i: Int) in v[v.count == 1 ? 0 : i] }
         return (0..<count).map { i in
             let x = at(a, i), y = at(b, i)

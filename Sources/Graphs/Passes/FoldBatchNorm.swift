@@ -7,14 +7,16 @@ extension Pass {
     static let foldBatchNorm = Pass("fold-batch-norm") { graph, context in
         let producers = graph.producers(), readers = graph.readers()
         var removed: Set<Int> = []
-        for (index, node) in graph.nodes.enumerated() where node.op == "BatchNormalization" && node.outputs.dropFirst().allSatisfy({ $0 == nil }) {
+        for (index, node) in graph.nodes.enumerated()
+        where node.op == "BatchNormalization" && node.outputs.dropFirst().allSatisfy({ $0 == nil }) {
             guard let input = node.inputs.first, let input, producers[input.index] >= 0, readers[input.index].count == 1,
                 let output = node.outputs.first, let output,
                 !context.pinned.contains(input), !graph.outputs.contains(input),
                 let folded = try folded(graph.nodes[producers[input.index]], node, graph, context)
             else { continue }
             var layer = graph.nodes[producers[input.index]]
-            let weight = graph.constant(folded.weight, "\(layer.name)/folded weight"), bias = graph.constant(folded.bias, "\(layer.name)/folded bias")
+            let weight = graph.constant(folded.weight, "\(layer.name)/folded weight"),
+                bias = graph.constant(folded.bias, "\(layer.name)/folded bias")
             layer.inputs = [layer.inputs[0], weight, bias]
             layer.outputs = [output]
             graph.nodes[producers[input.index]] = layer
@@ -26,19 +28,27 @@ extension Pass {
     }
 
     /// New weight and bias of the layer; nil when the two do not fold.
-    private static func folded(_ layer: Node, _ norm: Node, _ graph: Graph, _ context: PassContext) throws -> (weight: Tensor, bias: Tensor)? {
-        guard ["Conv", "ConvTranspose", "Gemm"].contains(layer.op), norm.inputs.count == 5, norm.attributes["training_mode"]?.int ?? 0 == 0 else { return nil }
+    private static func folded(_ layer: Node, _ norm: Node, _ graph: Graph, _ context: PassContext) throws -> (
+        weight: Tensor, bias: Tensor
+    )? {
+        guard ["Conv", "ConvTranspose", "Gemm"].contains(layer.op), norm.inputs.count == 5, norm.attributes["training_mode"]?.int ?? 0 == 0
+        else { return nil }
         let parameters = (layer.inputs.dropFirst() + norm.inputs.dropFirst()).compactMap { $0 }
         guard parameters.allSatisfy({ graph[$0].constant != nil && !context.pinned.contains($0) }) else { return nil }
         func numbers(_ id: ValueID?) throws -> [Double]? { try id.flatMap { graph[$0].constant }?.doubles() }
         guard let weightID = layer.inputs[1], let weight = graph[weightID].constant, weight.type.isFloat,
-            let gamma = try numbers(norm.inputs[1]), let beta = try numbers(norm.inputs[2]), let mean = try numbers(norm.inputs[3]), let variance = try numbers(norm.inputs[4]),
+            let gamma = try numbers(norm.inputs[1]), let beta = try numbers(norm.inputs[2]), let mean = try numbers(norm.inputs[3]),
+            let variance = try numbers(norm.inputs[4]),
             let axis = channelAxis(layer), weight.shape.count > axis, gamma.count > 0
         else { return nil }
         let groups = layer.op == "ConvTranspose" ? layer.attributes["group"]?.int ?? 1 : 1
         let channels = gamma.count
-        guard groups > 0, groups <= channels, weight.shape[axis] * groups == channels, weight.shape[0] % groups == 0, [beta.count, mean.count, variance.count].allSatisfy({ $0 == channels }) else { return nil }
-        let bias = try layer.inputs.count > 2 ? numbers(layer.inputs[2]) ?? [Double](repeating: 0, count: channels) : [Double](repeating: 0, count: channels)
+        guard groups > 0, groups <= channels, weight.shape[axis] * groups == channels, weight.shape[0] % groups == 0,
+            [beta.count, mean.count, variance.count].allSatisfy({ $0 == channels })
+        else { return nil }
+        let bias =
+            try layer.inputs.count > 2
+            ? numbers(layer.inputs[2]) ?? [Double](repeating: 0, count: channels) : [Double](repeating: 0, count: channels)
         guard bias.count == channels else { return nil }
         if layer.op == "Gemm", layer.attributes["alpha"]?.float ?? 1 != 1 || layer.attributes["beta"]?.float ?? 1 != 1 { return nil }
         let epsilon = norm.attributes["epsilon"]?.float ?? 1e-5

@@ -39,7 +39,9 @@ package enum PassList {
             for pass in passes where try pass.apply(&graph, context) {
                 changed = true
                 #if DEBUG
-                    do { try graph.validate(operators: context.operators) } catch let failure as Failure { throw failure.at("after pass \(pass.name)") }
+                    do { try graph.validate(operators: context.operators) } catch let failure as Failure {
+                        throw failure.at("after pass \(pass.name)")
+                    }
                 #endif
             }
             if !changed { break }

@@ -46,7 +46,9 @@ private struct GeluSearch {
         var hasX = false, hasHalf = false
         while !(hasX && hasHalf) {
             let product = graph.nodes[last].outputs[0]
-            guard let next = usage.reader(product), graph.nodes[next].op == "Mul", let factor = other(next, than: product) else { return nil }
+            guard let next = usage.reader(product), graph.nodes[next].op == "Mul", let factor = other(next, than: product) else {
+                return nil
+            }
             if factor == x, !hasX {
                 hasX = true
             } else if isNumber(factor, 0.5), !hasHalf {
@@ -87,7 +89,9 @@ private struct GeluSearch {
 
     /// True for a constant of one element that is `value` as closely as exporters write it.
     private func isNumber(_ id: ValueID, _ value: Double) -> Bool {
-        guard let tensor = graph[id].constant, tensor.count == 1, tensor.shape.count <= 1, let number = try? tensor.doubles().first else { return false }
+        guard let tensor = graph[id].constant, tensor.count == 1, tensor.shape.count <= 1, let number = try? tensor.doubles().first else {
+            return false
+        }
         return (number - value).magnitude < 1e-6 * value
     }
 }

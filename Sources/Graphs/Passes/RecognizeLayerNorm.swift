@@ -64,7 +64,8 @@ private struct LayerNormSearch {
             let root = node(division.inputs[1], "Sqrt"), let sum = node(graph.nodes[root].inputs.first ?? nil, "Add"),
             let (variance, epsilon) = constantOperand(sum), let mean = node(variance, "ReduceMean"),
             let square = squareOf(centred, graph.nodes[mean].inputs.first ?? nil),
-            let difference = usage.producer(centred), graph.nodes[difference].op == "Sub", let x = graph.nodes[difference].inputs.first ?? nil,
+            let difference = usage.producer(centred), graph.nodes[difference].op == "Sub",
+            let x = graph.nodes[difference].inputs.first ?? nil,
             graph.nodes[difference].inputs.count == 2, let average = node(graph.nodes[difference].inputs[1], "ReduceMean"),
             graph.nodes[average].inputs.first == x, let first = firstAxis(average, x), firstAxis(mean, x) == first,
             readers(centred, are: [square, index])
@@ -122,7 +123,8 @@ private struct LayerNormSearch {
         else { return match }
         match.absorbed.append(match.last)
         (match.scale, match.last) = (scale, mul)
-        guard let add = usage.reader(graph.nodes[mul].outputs[0]), graph.nodes[add].op == "Add", let bias = vector(add, graph.nodes[mul].outputs[0], match)
+        guard let add = usage.reader(graph.nodes[mul].outputs[0]), graph.nodes[add].op == "Add",
+            let bias = vector(add, graph.nodes[mul].outputs[0], match)
         else { return match }
         match.absorbed.append(mul)
         (match.bias, match.last) = (bias, add)
@@ -132,7 +134,8 @@ private struct LayerNormSearch {
     /// The other operand, when it has exactly the averaged axes.
     private func vector(_ index: Int, _ id: ValueID?, _ match: Match) -> ValueID? {
         let inputs = graph.nodes[index].inputs
-        guard inputs.count == 2, let dims = graph[match.x].type?.dims, let other = inputs[0] == id ? inputs[1] : inputs[0], other != id else { return nil }
+        guard inputs.count == 2, let dims = graph[match.x].type?.dims, let other = inputs[0] == id ? inputs[1] : inputs[0], other != id
+        else { return nil }
         guard graph[other].type?.dims == Array(dims[match.first...]) else { return nil }
         return other
     }
