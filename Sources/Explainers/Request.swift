@@ -86,6 +86,13 @@ package final class Request {
         return Target(.each(classes), score: target.score, output: target.output)
     }
 
+    /// The fixed target, and the scores of the unchanged input: the first, small part of a method that samples.
+    package func scoredTarget() throws -> Target {
+        try control.begin("score", 0, to: 1, of: 100)
+        if scores.isEmpty { _ = try evaluate() }
+        return try fixedTarget()
+    }
+
     /// Feeds of one image with other versions of the explained input, the other inputs repeated.
     package func feeds(image: Int, _ versions: Tensor) throws -> [String: Tensor] {
         let count = versions.shape.first ?? 1

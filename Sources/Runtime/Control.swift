@@ -20,6 +20,8 @@ package final class Control {
     private var stage = ""
     private var low = 0.0
     private var high = 1.0
+    /// Progress never goes back, even where a part is evaluated twice.
+    private var reached = 0.0
     /// When the progress callback was last called: it may be slow (another language, a screen), so nodes in between go unreported.
     private var reported = -1.0
     private static let reportInterval = 0.01
@@ -52,7 +54,8 @@ package final class Control {
         if let deadline, now > deadline { throw Failure(.cancelled, "the deadline of \(deadline) s has passed") }
         guard let progress, reported < 0 || now - reported >= Control.reportInterval || fraction >= 1 else { return }
         reported = now
-        if try progress(min(1, low + (high - low) * fraction), stage) {
+        reached = min(1, max(reached, low + (high - low) * fraction))
+        if try progress(reached, stage) {
             throw Failure(.cancelled, "cancelled by the progress callback")
         }
     }

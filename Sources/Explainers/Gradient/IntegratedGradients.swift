@@ -34,8 +34,7 @@ struct IntegratedGradients: Explainer {
     func explain(_ request: Request) throws -> Findings {
         let x = try request.x
         let baseline = try Baseline.tensor(settings, like: x)
-        let target = try request.fixedTarget()
-        if request.scores.isEmpty { _ = try request.evaluate() }
+        let target = try request.scoredTarget()
         var maps: [Tensor] = [], gaps: [Float] = [], mostSteps = 0
         for image in 0..<request.images {
             let part = try integrate(request, image, x.sliced(0, image..<(image + 1)), baseline.sliced(0, image..<(image + 1)), target)

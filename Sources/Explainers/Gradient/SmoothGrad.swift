@@ -33,8 +33,7 @@ struct SmoothGrad: Explainer {
 
     func explain(_ request: Request) throws -> Findings {
         let x = try request.x
-        let target = try request.fixedTarget()
-        if request.scores.isEmpty { _ = try request.evaluate() }
+        let target = try request.scoredTarget()
         var maps: [Tensor] = [], errors: [Tensor] = []
         for image in 0..<request.images {
             let statistics = try sample(request, image, x.sliced(0, image..<(image + 1)).contiguous(), target)
