@@ -38,7 +38,8 @@ let package = Package(
         .target(
             name: "CSupport", cSettings: contract,
             linkerSettings: [.linkedLibrary("png16"), .linkedLibrary("jpeg")]),
-        .target(name: "COnnx", linkerSettings: [.linkedLibrary("protobuf-lite")]),
+        .target(
+            name: "COnnx", exclude: ["pellucid_onnx.proto", "generate.sh"], linkerSettings: [.linkedLibrary("protobuf-lite")]),
 
         // The library, bottom up.
         .target(name: "Tensors", dependencies: ["CSupport"], swiftSettings: strict),
@@ -78,7 +79,9 @@ func tests() -> [Target] {
         .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
         .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "Graphs", "Tensors"]),
         .testTarget(name: "ExplainersTests", dependencies: ["Explainers", "Runtime", "Graphs", "Tensors"]),
-        .testTarget(name: "GraphsTests", dependencies: ["Graphs", "Tensors"]),
+        // Debian's libonnx, to compare our reader with.
+        .target(name: "OnnxOracle", path: "Tests/OnnxOracle", linkerSettings: [.linkedLibrary("onnx_proto"), .linkedLibrary("protobuf")]),
+        .testTarget(name: "GraphsTests", dependencies: ["Graphs", "Tensors", "OnnxOracle"]),
         .testTarget(name: "ImagingTests", dependencies: ["Imaging", "Tensors"], exclude: ["generate.py"]),
     ]
 }

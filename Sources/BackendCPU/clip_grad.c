@@ -18,7 +18,7 @@ static void select_inner(int64_t begin, int64_t end, void *payload) {
     const float low = j->p->low, high = j->p->high;
     const float *dy = j->dy, *x = j->x;
     float *dx = j->dx;
-    for (int64_t i = begin; i < end; i++) dx[i] = (x[i] > low) & (x[i] < high) ? dy[i] : 0;
+    for (int64_t i = begin; i < end; i++) dx[i] = ((x[i] > low) & (x[i] < high)) ? dy[i] : 0;
 }
 
 static pellucid_status run(const pellucid_kernel *kernel, const void *const *in, void *const *out) {

@@ -1,4 +1,4 @@
-public import CPellucid
+internal import CPellucid
 internal import Graphs
 internal import Runtime
 internal import Tensors

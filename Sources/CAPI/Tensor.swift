@@ -72,7 +72,7 @@ func wrapped(_ view: pellucid_view, release: @escaping @Sendable () -> Void) thr
     var low = 0, high = 0
     for (size, step) in zip(shape, strides) where count > 0 {
         let (reach, overflow) = (size - 1).multipliedReportingOverflow(by: step)
-        guard !overflow, abs(reach) < 1 << 48 else { throw Failure.shape("strides are too large") }
+        guard !overflow, reach.magnitude < 1 << 48 else { throw Failure.shape("strides are too large") }
         if reach < 0 { low += reach } else { high += reach }
     }
     let start = view.data.map { $0 + low * (type.bits / 8) }

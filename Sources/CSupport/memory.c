@@ -4,10 +4,13 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -42,6 +45,21 @@ void *support_allocate(size_t bytes) {
 }
 
 void support_deallocate(void *memory) { free(memory); }
+
+int64_t support_memory_limit(void) {
+    int64_t pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE), limit = INT64_MAX, group = 0;
+    if (pages > 0 && size > 0 && pages < INT64_MAX / size) limit = pages * size;
+    FILE *file = fopen("/sys/fs/cgroup/memory.max", "re");
+    if (file) {
+        if (fscanf(file, "%" SCNd64, &group) == 1 && group > 0 && group < limit) limit = group;
+        fclose(file);
+    }
+    struct rlimit own;
+    for (int i = 0; i < 2; i++) {
+        if (getrlimit(i ? RLIMIT_AS : RLIMIT_DATA, &own) == 0 && own.rlim_cur < (rlim_t)limit) limit = (int64_t)own.rlim_cur;
+    }
+    return limit;
+}
 
 double support_now(void) {
     struct timespec t;

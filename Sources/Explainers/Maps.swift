@@ -14,6 +14,14 @@ enum Maps {
         }
     }
 
+    /// Element-wise mean of tensors of one shape.
+    static func mean(_ parts: [Tensor]) throws -> Tensor {
+        guard let first = parts.first else { throw Failure.invalid("no maps") }
+        if parts.count == 1 { return first }
+        let sum = try parts.dropFirst().reduce(first) { try zip($0, $1) { $0 + $1 } }
+        return try map(sum) { $0 / Float(parts.count) }
+    }
+
     /// Folds the channel axis (1), which stays with size 1; `none` returns the tensor.
     static func reduceChannels(_ a: Tensor, _ how: String) throws -> Tensor {
         guard how != "none", a.shape.count > 2 else { return a }

@@ -12,6 +12,8 @@ package final class Request {
     package let control: Control
     /// Images evaluated together; nil: chosen under the memory budget.
     package let batchSize: Int?
+    /// Bytes that one run may use for activations.
+    package let memory: Int
     package let seed: UInt64
     /// Score of the unchanged input, one per image; set by the first evaluation of it.
     package private(set) var scores: [Double] = []
@@ -25,6 +27,7 @@ package final class Request {
         self.control = control
         self.settings = settings
         batchSize = try settings.integer("batch_size").flatMap { $0 > 0 ? $0 : nil }
+        memory = try settings.integer("memory").flatMap { $0 > 0 ? $0 : nil } ?? model.memory
         seed = UInt64(bitPattern: Int64(try settings.integer("seed", or: 0)))
         input = try Request.explainedInput(model, feeds, named: try settings.text("input"))
         self.feeds = feeds
@@ -65,7 +68,7 @@ package final class Request {
     /// Evaluates the unchanged input: values, and gradients of the target.
     package func evaluate(wanted: [String] = [], gradients: [String] = [], rules: BackwardRules = .gradient) throws -> Outcome {
         let outcome = try model.evaluate(
-            Evaluation(feeds, wanted: wanted, target: target, gradients: gradients, rules: rules, batch: batchSize), control)
+            Evaluation(feeds, wanted: wanted, target: target, gradients: gradients, rules: rules, batch: batchSize, memory: memory), control)
         try note(outcome)
         return outcome
     }
@@ -113,13 +116,13 @@ package final class Request {
         default: break
         }
         return try model.evaluate(
-            Evaluation(try feeds(image: image, versions), target: target, gradients: gradient ? [input] : [], rules: rules, batch: batchSize), control)
+            Evaluation(try feeds(image: image, versions), target: target, gradients: gradient ? [input] : [], rules: rules, batch: batchSize, memory: memory), control)
     }
 
     /// Versions that may be held in memory at once: batches of them are made, evaluated and folded into the result.
     package func chunk(of total: Int) throws -> Int {
         if let batchSize { return min(batchSize, total) }
         let bytes = (try x).count / max(1, images) * 4
-        return max(1, min(total, 16, model.memory / max(1, bytes * 8)))
+        return max(1, min(total, 16, memory / max(1, bytes * 8)))
     }
 }

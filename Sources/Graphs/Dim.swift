@@ -125,6 +125,9 @@ package struct TensorType: Hashable, Sendable {
     }
 
     package var rank: Int? { dims?.count }
+
+    /// Throws when the sizes that are known make a tensor that no machine like this one could hold.
+    func checkSize() throws { _ = try Shape.count((dims ?? []).compactMap(\.value)) }
 }
 
 extension TensorType: CustomStringConvertible {

@@ -19,6 +19,7 @@ extension Graph {
                 symbolics: node.inputs.map { $0.flatMap { self[$0].symbolic } })
             do {
                 let types = try op.infer(inference)
+                for type in types { try type.checkSize() }
                 for (output, type) in zip(node.outputs, types) { if let output { self[output].type = type } }
                 if fold { try foldConstants(node, op, inference) }
             } catch is NotYetKnown {}

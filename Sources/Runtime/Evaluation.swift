@@ -14,10 +14,12 @@ package struct Evaluation {
     package var rules: BackwardRules
     /// Images evaluated together; nil: as many as the memory budget allows.
     package var batch: Int?
+    /// Bytes that one run may use for activations; nil: the model's option.
+    package var memory: Int?
 
     package init(
         _ feeds: [String: Tensor], wanted: [String] = [], target: Target? = nil, gradients: [String] = [], rules: BackwardRules = .gradient,
-        batch: Int? = nil
+        batch: Int? = nil, memory: Int? = nil
     ) {
         self.feeds = feeds
         self.wanted = wanted
@@ -25,6 +27,7 @@ package struct Evaluation {
         self.gradients = gradients
         self.rules = rules
         self.batch = batch
+        self.memory = memory
     }
 }
 

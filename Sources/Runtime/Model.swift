@@ -74,7 +74,7 @@ package final class Model: Sendable {
         // Small floats are computed in float32, as the imported graph's inputs say.
         evaluation.feeds = try question.feeds.mapValues { try $0.widened() }
         let batching = Batching(feeds: evaluation.feeds) { type(of: $0) }
-        let chunk = try batching.chunk(limit: evaluation.batch, budget: memory) {
+        let chunk = try batching.chunk(limit: evaluation.batch, budget: evaluation.memory ?? memory) {
             max(1, try plan(for: part(evaluation, 0..<1, batching), control).peakBytes)
         }
         let ranges = try batching.ranges(chunk)

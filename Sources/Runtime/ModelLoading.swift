@@ -1,6 +1,6 @@
 internal import Graphs
 internal import Synchronization
-package import Tensors
+internal import Tensors
 
 extension Model {
     /// Loads a model file. Weights stay mapped from it, so the file must not be changed while the model lives.

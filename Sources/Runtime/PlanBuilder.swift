@@ -154,6 +154,9 @@ struct PlanBuilder {
                 let action = try action(node, in: graph)
                 live += outputs.reduce(0) { $0 + bytes($1, graph) }
                 peak = max(peak, live)
+                guard peak <= Memory.bytes else {
+                    throw Failure.memory("the run needs more than \(peak >> 20) MiB at once, this process can have \(Memory.bytes >> 20) MiB")
+                }
                 let released = Set(node.inputs.compactMap { $0 } + outputs).filter { last[$0.index] == index }
                 live -= released.reduce(0) { $0 + bytes($1, graph) }
                 steps.append(

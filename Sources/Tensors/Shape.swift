@@ -1,6 +1,7 @@
 /// Helpers on shapes; a shape is a plain array of sizes, outermost axis first.
 package enum Shape {
-    /// Number of elements. Throws on a negative size or when the count does not fit.
+    /// Number of elements. Throws on a negative size, and when the machine could not hold so many (sizes beside a zero
+    /// count too: kernels walk along them).
     package static func count(_ shape: [Int]) throws -> Int {
         var total = 1
         var isEmpty = false
@@ -8,7 +9,7 @@ package enum Shape {
             guard size >= 0 else { throw Failure.shape("shape \(text(shape)) has a negative size") }
             if size == 0 { isEmpty = true; continue }
             let (product, overflow) = total.multipliedReportingOverflow(by: size)
-            guard !overflow, product <= 1 << 48 else { throw Failure.shape("shape \(text(shape)) has too many elements") }
+            guard !overflow, product <= Memory.elements else { throw Failure.shape("shape \(text(shape)) has too many elements") }
             total = product
         }
         return isEmpty ? 0 : total

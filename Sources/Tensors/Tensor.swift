@@ -39,7 +39,7 @@ package struct Tensor: Sendable {
         var low = offset, high = offset
         for (size, step) in zip(shape, strides) {
             let (reach, overflow) = (size - 1).multipliedReportingOverflow(by: step)
-            guard !overflow, abs(reach) < 1 << 52 else { throw Failure.shape("strides are too large") }
+            guard !overflow, reach.magnitude < 1 << 52 else { throw Failure.shape("strides are too large") }
             if reach < 0 { low += reach } else { high += reach }
         }
         guard low >= 0, let bytes = type.byteCount(high + 1), bytes <= storage.bytes.count else {

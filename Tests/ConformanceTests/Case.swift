@@ -34,19 +34,24 @@ struct Case: Sendable {
             if tensors.count < declared.count, case .other(let type) = declared[tensors.count].type {
                 throw Failure.unsupported("\(kind) '\(declared[tensors.count].name)' is a \(type); only tensors are supported")
             }
-            tensors.append(try Case.tensor(data))
+            tensors.append(try Case.tensor(data, declared.count > tensors.count ? declared[tensors.count].type : .unset))
         }
         return tensors
     }
 
     /// A TensorProto, read as the only weight of a model that is put around it.
-    private static func tensor(_ message: Data) throws -> Tensor {
+    private static func tensor(_ message: Data, _ declared: OnnxType) throws -> Tensor {
         let graph = field(5, message)
         let model = field(7, graph)
         let storage = try Storage.allocate(model.count)
         storage.bytes.copyBytes(from: model)
         guard let weight = try OnnxReader.read(storage).graph.initializers.first else { throw Failure.parse("there is no tensor") }
-        return try weight.load()
+        let tensor = try weight.load()
+        // NumPy has no bfloat16: ONNX writes its bits as integers.
+        if case .tensor(ElementType.bfloat16.rawValue, _) = declared, tensor.type == .uint16 {
+            return try Tensor(.bfloat16, tensor.shape, storage: tensor.storage)
+        }
+        return tensor
     }
 
     /// A length-delimited field in protobuf's encoding.

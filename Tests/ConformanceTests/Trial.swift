@@ -85,7 +85,7 @@ struct Trial: Sendable {
         guard names.count == expected.count else { throw Failure.invalid("\(names.count) outputs, expected \(expected.count)") }
         let outcome = try model.evaluate(Evaluation(feeds, wanted: names, batch: .max), Control())
         for (name, tensor) in zip(names, expected) {
-            if let text = try Comparison.difference(outcome.value(name), tensor) { throw Failure.failed("'\(name)' \(text)") }
+            if let text = try Comparison.difference(outcome.value(name), tensor) { throw Mismatch("'\(name)' \(text)") }
         }
     }
 
@@ -94,26 +94,31 @@ struct Trial: Sendable {
     /// The gradient of the sum of each output with respect to all inputs. Both models must give the same, or refuse in words.
     private mutating func differentiate(_ oracle: Model, _ fast: Model, _ feeds: [String: Tensor]) {
         let inputs = oracle.inputs.filter { $0.type?.element.isFloat ?? false && feeds[$0.name] != nil }.map(\.name)
-        guard !inputs.isEmpty else { return }
+        guard !inputs.isEmpty, let ones = try? Tensor.scalar(Float(1)) else { return }
         for output in oracle.outputs where output.type?.element.isFloat ?? false {
+            let target = Target(.weights(ones), score: .output, output: output.name)
+            let question = Evaluation(feeds, wanted: [output.name], target: target, gradients: inputs, batch: .max)
             do {
-                let target = Target(.weights(try .scalar(Float(1))), score: .output, output: output.name)
-                let question = Evaluation(feeds, target: target, gradients: inputs, batch: .max)
                 let expected = try oracle.evaluate(question, Control())
                 let found = try fast.evaluate(question, Control())
                 hasGradient = true
-                for input in inputs {
-                    let text = try Comparison.difference(found.gradient(input), expected.gradient(input))
-                    if let text { throw Failure.failed("gradient of '\(output.name)' for '\(input)' on cpu \(text)") }
-                    if try !expected.gradient(input).doubles().allSatisfy(\.isFinite) {
-                        throw Failure.failed("gradient of '\(output.name)' for '\(input)' is not finite")
-                    }
-                }
+                for input in inputs { try check(found, expected, output.name, input) }
             } catch let failure as Failure where failure.kind == .unsupported {
                 continue
             } catch {
                 gradientProblems.append("\(error)")
             }
+        }
+    }
+
+    private func check(_ found: Outcome, _ expected: Outcome, _ output: String, _ input: String) throws {
+        let gradient = try expected.gradient(input)
+        if let text = try Comparison.difference(found.gradient(input), gradient) {
+            throw Mismatch("gradient of '\(output)' for '\(input)' on cpu \(text)")
+        }
+        let mustBeFinite = try expected.value(output).doubles().allSatisfy(\.isFinite)
+        guard try !mustBeFinite || gradient.doubles().allSatisfy(\.isFinite) else {
+            throw Mismatch("gradient of '\(output)' for '\(input)' is not finite")
         }
     }
 }

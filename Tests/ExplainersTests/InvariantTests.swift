@@ -74,6 +74,17 @@ import Testing
         #expect(try map("integrated-gradients", ["baseline": .tensor(x), "n_steps": .integer(5)]).doubles().allSatisfy { $0 == 0 })
     }
 
+    @Test func severalBaselinesAreAveraged() throws {
+        let zeros = [Float](repeating: 0, count: x.count / 2), halves = [Float](repeating: 0.5, count: x.count / 2)
+        let both = try Tensor(zeros + halves, x.shape)
+        let mean = try Tensor.make(x.shape, Float.self) { out in
+            let a = try map("integrated-gradients", ["n_steps": .integer(4)]).array(Float.self)
+            let b = try map("integrated-gradients", ["n_steps": .integer(4), "baseline": .real(0.5)]).array(Float.self)
+            for i in out.indices { out[i] = (a[i] + b[i]) / 2 }
+        }
+        #expect(try difference(map("integrated-gradients", ["n_steps": .integer(4), "baselines": .tensor(both)]), mean) < 1e-5)
+    }
+
     @Test func toleranceDoublesTheSteps() throws {
         let loose = try explain("integrated-gradients", ["n_steps": .integer(2), "quadrature": .text("riemann_left")])
         let tight = try explain("integrated-gradients", ["n_steps": .integer(2), "quadrature": .text("riemann_left"), "tolerance": .real(0.02)])

@@ -42,7 +42,9 @@ struct OnnxBytes {
         dims.reduce(OnnxBytes()) { $0.number(1, $1) }.number(2, type).text(8, name)
     }
 
-    static func node(_ op: String, _ inputs: [String], _ outputs: [String], name: String = "", domain: String = "", attributes: [OnnxBytes] = []) -> OnnxBytes {
+    static func node(
+        _ op: String, _ inputs: [String], _ outputs: [String], name: String = "", domain: String = "", attributes: [OnnxBytes] = []
+    ) -> OnnxBytes {
         var node = inputs.reduce(OnnxBytes()) { $0.text(1, $1) }
         node = outputs.reduce(node) { $0.text(2, $1) }.text(3, name).text(4, op).text(7, domain)
         return attributes.reduce(node) { $0.message(5, $1) }

@@ -4,7 +4,9 @@ import Testing
 
 /// What the importer makes of small models, and what it says about broken ones.
 @Suite struct OnnxImportTests {
-    private func model(_ nodes: [OnnxBytes], inputs: [OnnxBytes] = [.value("x", [2, 3])], weights: [OnnxBytes] = [], functions: [OnnxBytes] = []) throws -> OnnxModel {
+    private func model(
+        _ nodes: [OnnxBytes], inputs: [OnnxBytes] = [.value("x", [2, 3])], weights: [OnnxBytes] = [], functions: [OnnxBytes] = []
+    ) throws -> OnnxModel {
         let graph = OnnxBytes.graph(nodes, inputs: inputs, outputs: [.value("y", nil)], weights: weights)
         return try OnnxReader.read(OnnxBytes.model(graph, functions: functions).storage())
     }
@@ -25,14 +27,18 @@ import Testing
     }
 
     @Test func messagesNameTheNode() {
-        #expect(message([.node("Conv2", ["x"], ["y"], name: "c", domain: "my.domain")]) == "Conv2 'c': operator my.domain:Conv2 is not supported")
+        #expect(
+            message([.node("Conv2", ["x"], ["y"], name: "c", domain: "my.domain")])
+                == "Conv2 'c': operator my.domain:Conv2 is not supported")
         let two = message([.node("Foo", ["x"], ["a"]), .node("Bar", ["a"], ["y"]), .node("Foo", ["x"], ["z"])])
         #expect(two == "2 operators are not supported: Foo ('a', 2 nodes), Bar ('y')")
         #expect(message([.node("Relu", ["w"], ["y"], name: "r")]) == "Relu 'r': input 'w' is no input, weight or output of a node")
         #expect(message([.node("Relu", ["x"], ["z"])]) == "output 'y' is never computed")
         let cycle = message([.node("Relu", ["b"], ["a"]), .node("Tanh", ["a"], ["b"]), .node("Relu", ["a"], ["y"])])
         #expect(cycle == "nodes form a cycle: Relu 'a', Tanh 'b' (2 in all)")
-        #expect(message([.node("Relu", ["x"], ["y"]), .node("Tanh", ["x"], ["y"], name: "t")]) == "value 'y' is defined twice: by Relu 'y' and by Tanh 't'")
+        #expect(
+            message([.node("Relu", ["x"], ["y"]), .node("Tanh", ["x"], ["y"], name: "t")])
+                == "value 'y' is defined twice: by Relu 'y' and by Tanh 't'")
     }
 
     @Test func openSizesBecomeSymbols() throws {
@@ -58,7 +64,9 @@ import Testing
         }
         let inner = function("Inner", [.node("Relu", ["a"], ["t"]), .node("Tanh", ["t"], ["b"])])
         let outer = function("Outer", [.node("Inner", ["a"], ["t"], domain: "local"), .node("Inner", ["t"], ["b"], domain: "local")])
-        let graph = try graph([.node("Outer", ["x"], ["t"], name: "one", domain: "local"), .node("Outer", ["t"], ["y"], domain: "local")], functions: [outer, inner])
+        let graph = try graph(
+            [.node("Outer", ["x"], ["t"], name: "one", domain: "local"), .node("Outer", ["t"], ["y"], domain: "local")],
+            functions: [outer, inner])
         #expect(graph.nodes.map(\.op) == ["Relu", "Tanh", "Relu", "Tanh", "Relu", "Tanh", "Relu", "Tanh"])
         #expect(Set(graph.values.map(\.name)).count == graph.values.count)
         #expect(graph.nodes[0].name == "one/t/t")
@@ -70,7 +78,8 @@ import Testing
         // `q` is local here and captured there.
         let no = branch([.node("Relu", ["x"], ["q"]), .node("Add", ["q", "p"], ["r"])], "r")
         let attributes = [
-            OnnxBytes().text(1, "then_branch").message(6, yes).number(20, 5), OnnxBytes().text(1, "else_branch").message(6, no).number(20, 5),
+            OnnxBytes().text(1, "then_branch").message(6, yes).number(20, 5),
+            OnnxBytes().text(1, "else_branch").message(6, no).number(20, 5),
         ]
         let nodes: [OnnxBytes] = [
             .node("Probe", ["x"], ["y"], attributes: attributes), .node("Relu", ["x"], ["p"]), .node("Tanh", ["x"], ["q"]),

@@ -76,7 +76,10 @@ import Testing
         #expect(try survive(bytes) || name.hasPrefix("subgraphs"))
     }
 
-    @Test(arguments: ["functions/attribute-passed-on.onnx", "subgraphs/if.onnx", "sparse/coordinates.onnx", "tensors/constant-forms.onnx", "graph/symbolic-dims.onnx"])
+    @Test(arguments: [
+        "functions/attribute-passed-on.onnx", "subgraphs/if.onnx", "sparse/coordinates.onnx", "tensors/constant-forms.onnx",
+        "graph/symbolic-dims.onnx",
+    ])
     func flippedBytesAreRefusedOrSound(_ name: String) throws {
         let bytes = try fixture(name)
         let random = Random(seed: 7)

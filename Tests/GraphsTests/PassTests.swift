@@ -122,6 +122,28 @@ struct Sketch {
         #expect(try rewritten(s, to: y, by: [.fuseActivation]).ops == ["Gemm"])
     }
 
+    @Test(arguments: ["bhid,bhjd->bhij", "bij,jk->bki", "hwc,bxhwc->bx", "abc,abc->ab", "ik,jk->ij", "a,b->ba"])
+    func einsumToMatMul(_ equation: String) throws {
+        let sizes: [Character: Int] = ["a": 2, "b": 3, "c": 4, "d": 5, "h": 2, "i": 3, "j": 4, "k": 5, "w": 3, "x": 4]
+        let operands = equation.split(separator: "-")[0].split(separator: ",").map { $0.map { Dim(sizes[$0] ?? 0) } }
+        var s = Sketch()
+        let inputs = operands.enumerated().map { index, dims in
+            let id = s.graph.add("x\(index)", type: TensorType(.float64, dims))
+            s.graph.inputs.append(id)
+            return id
+        }
+        let y = try s.node("Einsum", inputs[0], inputs[1], attributes: ["equation": .string(equation)])
+        let ops = try rewritten(s, to: y, by: [.einsumToMatMul]).ops
+        #expect(ops.contains("MatMul") && !ops.contains("Einsum"))
+    }
+
+    @Test(arguments: ["ij->ji", "ij,jk->i", "ii,ij->j", "...i,ij->...j"]) func otherEinsumsStay(_ equation: String) throws {
+        var s = Sketch()
+        let x = s.input("x", 3, 3), w = s.input("w", 3, 3)
+        let y = try equation.contains(",") ? s.node("Einsum", x, w, attributes: ["equation": .string(equation)]) : s.node("Einsum", x, attributes: ["equation": .string(equation)])
+        #expect(try rewritten(s, to: y, by: [.einsumToMatMul]).ops == ["Einsum"])
+    }
+
     @Test func fuseSilu() throws {
         var s = Sketch()
         let x = s.input("x", 2, 3), gate = try s.node("Sigmoid", x), y = try s.node("Mul", gate, x)

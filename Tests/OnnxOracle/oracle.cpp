@@ -2,7 +2,7 @@
 
 #define ONNX_NAMESPACE onnx
 #define ONNX_ML 1
-#include <onnx/onnx.pb.h>
+#include <onnx/onnx_pb.h>
 
 #include <cstdlib>
 #include <cstring>

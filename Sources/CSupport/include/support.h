@@ -13,6 +13,9 @@ const char *support_message(void);
 void *support_allocate(size_t bytes);
 void support_deallocate(void *memory);
 
+/* Bytes that this process may come to use: of the machine, its control group (version 2), or its own limits. */
+int64_t support_memory_limit(void);
+
 /* A private, read-only map of a regular file. Returns 0, or an errno value. An empty file maps to NULL with size 0. */
 int support_map_file(const char *path, const void **bytes, size_t *size);
 void support_unmap(const void *bytes, size_t size);

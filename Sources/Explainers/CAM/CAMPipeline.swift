@@ -76,9 +76,7 @@ struct CAMPipeline {
             let size = try several ? CAMPipeline.largest(finished) : nil
             finished = try finished.map { try resized($0, try settings.choice("resize") == "input" ? nil : size, request) }
         }
-        var mean = finished[0]
-        for next in finished.dropFirst() { mean = try Maps.zip(mean, next) { $0 + $1 } }
-        if several { mean = try Maps.map(mean) { $0 / Float(maps.count) } }
+        let mean = try Maps.mean(finished)
         return isNormalized ? try Maps.minmax(mean) : mean
     }
 

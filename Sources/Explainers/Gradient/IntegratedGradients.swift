@@ -12,6 +12,7 @@ struct IntegratedGradients: Explainer {
             Parameter("quadrature", .choice(Quadrature.Rule.allCases.map(\.rawValue)), default: "gausslegendre",
                 "rule of the integral; captum_trapezoid repeats Captum's 'riemann_trapezoid', whose weights sum to (n-1)/n"),
             .baseline,
+            Parameter("baselines", .tensor, "several baselines, K x one image, in place of baseline: the attributions are averaged over them"),
             Parameter("multiply_by_inputs", .boolean, default: "true", "false: the mean gradient alone, without the factor x - x'"),
             Parameter("tolerance", .real(0...1), default: "0",
                 "doubles n_steps until the completeness gap is at most this share of the score's change (0.05 in section 5 of the paper); 0: never"),
@@ -33,14 +34,15 @@ struct IntegratedGradients: Explainer {
 
     func explain(_ request: Request) throws -> Findings {
         let x = try request.x
-        let baseline = try Baseline.tensor(settings, like: x)
+        let baselines = try Baseline.tensors(settings, like: x)
         let target = try request.scoredTarget()
         var maps: [Tensor] = [], gaps: [Float] = [], mostSteps = 0
         for image in 0..<request.images {
-            let part = try integrate(request, image, x.sliced(0, image..<(image + 1)), baseline.sliced(0, image..<(image + 1)), target)
-            maps.append(part.map)
-            gaps.append(Float(part.gap))
-            mostSteps = max(mostSteps, part.steps)
+            let one = image..<(image + 1)
+            let parts = try baselines.map { try integrate(request, image, x.sliced(0, one), $0.sliced(0, one), target) }
+            maps.append(try Maps.mean(parts.map(\.map)))
+            gaps.append(Float(parts.map(\.gap).reduce(0, +) / Double(parts.count)))
+            mostSteps = max(mostSteps, parts.map(\.steps).max() ?? 0)
         }
         var findings = Findings(map: try Maps.reduceChannels(try Maps.stack(maps), try settings.choice("channel_reduce")))
         findings.tensors["completeness_gaps"] = try Tensor(gaps)

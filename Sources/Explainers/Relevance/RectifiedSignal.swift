@@ -34,7 +34,7 @@ struct RectifiedSignal {
         let activation = try request.evaluate(wanted: [name]).value(name)
         let target = Target(.weights(try signal(activation)), score: .output, output: name)
         let outcome = try request.model.evaluate(
-            Evaluation(request.feeds, target: target, gradients: [request.input], rules: rules, batch: request.batchSize), request.control)
+            Evaluation(request.feeds, target: target, gradients: [request.input], rules: rules, batch: request.batchSize, memory: request.memory), request.control)
         var findings = Findings(map: try Maps.reduceChannels(outcome.gradient(request.input), reduce))
         findings.chosen["layer"] = .string(name)
         return findings

@@ -83,12 +83,13 @@ struct FunctionInliner {
         }
         try nameInnerValues(of: function, for: call, &names)
         let attributes = Dictionary((function.defaults + call.attributes).map { ($0.name, $0) }, uniquingKeysWith: { $1 })
-        return try copies + function.nodes.map { inner in
-            var node = try instantiate(inner, names, attributes, call)
-            node.name = "\(call.displayName)/\(inner.displayName)"
-            node.module = call.module.isEmpty ? inner.module : call.module
-            return node
-        }
+        return try copies
+            + function.nodes.map { inner in
+                var node = try instantiate(inner, names, attributes, call)
+                node.name = "\(call.displayName)/\(inner.displayName)"
+                node.module = call.module.isEmpty ? inner.module : call.module
+                return node
+            }
     }
 
     private func checkCounts(_ function: OnnxFunction, _ call: OnnxNode) throws {

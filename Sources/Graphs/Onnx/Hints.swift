@@ -14,7 +14,9 @@ struct Hints {
 
     /// Gives the value its declared type where it has none.
     func complete(_ value: inout Value, named name: String) {
-        guard value.type?.dims == nil, case .tensor(let number, let dims) = types[name], let element = ElementType(rawValue: number) else { return }
+        guard value.type?.dims == nil, case .tensor(let number, let dims) = types[name], let element = ElementType(rawValue: number) else {
+            return
+        }
         let computed = value.type?.element ?? OnnxPrecision.computed(element)
         value.type = TensorType(computed, dims?.map(size))
     }

@@ -73,6 +73,7 @@ struct GraphImporter {
                 do { element = try ElementType.onnx(number) } catch let failure as Failure { throw failure.at("input '\(input.name)'") }
                 if OnnxPrecision.computed(element) != element { stored[input.name] = element }
                 type = TensorType(OnnxPrecision.computed(element), dims.map { self.dims($0, input.name, isInner) })
+                do { try type?.checkSize() } catch let failure as Failure { throw failure.at("input '\(input.name)'") }
             case .unset where isInner: type = index < formals.count ? formals[index] : nil
             case .unset: throw Failure.parse("input '\(input.name)' has no type")
             case .other(let kind):
@@ -105,9 +106,11 @@ struct GraphImporter {
             throw Failure.parse("input '\(input.name)' is declared as \(declared.map { "\($0)" } ?? ""), its initial value is of \(actual)")
         }
         guard let dims else { return }
-        let fits = dims.count == shape.count && zip(dims, shape).allSatisfy { dim, size in
-            if case .value(let value) = dim { value <= 0 || value == size } else { true }
-        }
+        let fits =
+            dims.count == shape.count
+            && zip(dims, shape).allSatisfy { dim, size in
+                if case .value(let value) = dim { value <= 0 || value == size } else { true }
+            }
         guard fits else {
             let text = dims.map { if case .value(let value) = $0 { String(value) } else { "?" } }.joined(separator: "x")
             throw Failure.parse("input '\(input.name)' is declared with shape \(text), its initial value has shape \(Shape.text(shape))")
@@ -133,7 +136,9 @@ struct GraphImporter {
             var inputs = try node.inputs.map { $0.isEmpty ? nil : try id($0) }
             var attributes: [String: Attribute] = [:]
             for attribute in node.attributes where attribute.graphs.isEmpty {
-                if let value = try plain(attribute) { attributes[attribute.name] = OnnxPrecision.widened(value, named: attribute.name, of: node.op) }
+                if let value = try plain(attribute) {
+                    attributes[attribute.name] = OnnxPrecision.widened(value, named: attribute.name, of: node.op)
+                }
             }
             if node.attributes.contains(where: { !$0.graphs.isEmpty }) { try addBodies(of: node, &inputs, &attributes) }
             rememberQuantizedType(node, &attributes)
@@ -175,7 +180,9 @@ struct GraphImporter {
 
     private mutating func addConstant(_ node: OnnxNode) throws {
         guard let output = node.outputs.first, let id = ids[output] else { throw Failure.parse("there is no output") }
-        let values = node.attributes.compactMap { attribute in (attribute.name.hasPrefix("value") || attribute.name == "sparse_value") ? attribute : nil }
+        let values = node.attributes.compactMap { attribute in
+            (attribute.name.hasPrefix("value") || attribute.name == "sparse_value") ? attribute : nil
+        }
         guard let value = values.first, let tensor = try constant(value.value) else {
             throw Failure.parse("attribute 'value' is missing, or of a type that is no tensor")
         }

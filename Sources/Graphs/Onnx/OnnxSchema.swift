@@ -70,7 +70,8 @@ struct OnnxSchema: Sendable {
             if let letter = attribute.value.letter, letter != rule.type {
                 let words = OnnxAttribute.Value.words
                 throw Failure.parse(
-                    "\(node.label): attribute '\(rule.name)' should be \(words[rule.type] ?? "of another type"), found \(words[letter] ?? "something else")")
+                    "\(node.label): attribute '\(rule.name)' should be \(words[rule.type] ?? "of another type"), found \(words[letter] ?? "something else")"
+                )
             }
         }
     }

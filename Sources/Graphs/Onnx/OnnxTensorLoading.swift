@@ -159,7 +159,9 @@ extension OnnxSparseTensor {
             var position = 0
             for axis in dims.indices {
                 let index = numbers[row * dims.count + axis]
-                guard index >= 0, index < dims[axis] else { throw Failure.parse("index \(index) lies outside axis \(axis) of size \(dims[axis])") }
+                guard index >= 0, index < dims[axis] else {
+                    throw Failure.parse("index \(index) lies outside axis \(axis) of size \(dims[axis])")
+                }
                 position += index * strides[axis]
             }
             return position
@@ -173,7 +175,9 @@ extension OnnxSparseTensor {
             return
         }
         for (row, position) in positions.enumerated() {
-            guard position >= 0, position < dense.count else { throw Failure.parse("index \(position) lies outside \(dense.count) elements") }
+            guard position >= 0, position < dense.count else {
+                throw Failure.parse("index \(position) lies outside \(dense.count) elements")
+            }
             let target = UnsafeMutableRawBufferPointer(rebasing: dense.storage.bytes[position * width..<(position + 1) * width])
             target.copyMemory(from: UnsafeRawBufferPointer(start: from + row * width, count: width))
         }

@@ -69,11 +69,13 @@ struct OnnxValidation {
     private mutating func check(_ node: OnnxNode) throws {
         guard !node.op.isEmpty, node.op != "\(node.domain):" else { throw Failure.parse("node '\(node.displayName)' has no operator") }
         if let attribute = node.attributes.first(where: { !$0.reference.isEmpty }) {
-            throw Failure.parse("\(node.label): attribute '\(attribute.name)' refers to '\(attribute.reference)' of a function, outside of one")
+            throw Failure.parse(
+                "\(node.label): attribute '\(attribute.name)' refers to '\(attribute.reference)' of a function, outside of one")
         }
         guard let opset = node.opset else {
             if !operators.knows(node.op, opset: .max) { return note(node) }
-            throw Failure.parse("\(node.label): the model imports no opset of \(node.domain.isEmpty ? "the default domain" : "domain '\(node.domain)'")")
+            throw Failure.parse(
+                "\(node.label): the model imports no opset of \(node.domain.isEmpty ? "the default domain" : "domain '\(node.domain)'")")
         }
         guard opset >= 1 else { throw Failure.parse("\(node.label): opset \(opset) does not exist") }
         if node.op != "Constant", !operators.knows(node.op, opset: opset) { return note(node) }
@@ -96,7 +98,8 @@ struct OnnxValidation {
             throw Failure.unsupported("\(name) '\(first.labels[0])': operator \(first.op) is not supported\(more)")
         }
         let list = unknown.prefix(30).map { "\($0.op) ('\($0.labels[0])'\($0.labels.count > 1 ? ", \($0.labels.count) nodes" : ""))" }
-        throw Failure.unsupported("\(unknown.count) operators are not supported: \(list.joined(separator: ", "))\(unknown.count > 30 ? ", …" : "")")
+        throw Failure.unsupported(
+            "\(unknown.count) operators are not supported: \(list.joined(separator: ", "))\(unknown.count > 30 ? ", …" : "")")
     }
 }
 

@@ -12,6 +12,9 @@ package struct OperatorSet: Sendable {
 
     package var all: [Operator] { table.values.sorted { $0.name < $1.name } }
 
+    /// ONNX's operators that are rewritten to core operators, at some opset at least.
+    package var lowered: [String] { lowerings.keys.sorted() }
+
     /// The newest lowering that is not above the model's opset.
     package func lowering(_ op: String, opset: Int) -> Lowering? {
         lowerings[op]?.filter { $0.since <= opset }.max { $0.since < $1.since }
@@ -42,6 +45,7 @@ package struct OperatorSet: Sendable {
             Classical.operators,
         ].flatMap { $0 },
         [
+            LegacyBroadcast.lowerings,
             Activation.lowerings,
             Softmax.lowerings,
             Normalization.lowerings,

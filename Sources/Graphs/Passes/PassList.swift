@@ -9,7 +9,7 @@ package enum PassList {
 
     /// For one plan, when shapes are known and the derivative has been added.
     package static let afterDifferentiation: [Pass] = [
-        .inlineIf, .removeIdentity, .constantFolding, .commonSubexpressions, .deadCode, .fuseSilu, .fuseActivation,
+        .inlineIf, .einsumToMatMul, .removeIdentity, .constantFolding, .commonSubexpressions, .deadCode, .fuseSilu, .fuseActivation,
     ]
 
     /// Always run last: backends only ever see explicit pads.
