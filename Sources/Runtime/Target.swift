@@ -124,6 +124,9 @@ extension Gradients {
             weights = try emit("OneHot", [best, depth, values], ["axis": .int(1)])
             classes = best
         } else {
+            guard type.shape != nil else {
+                throw Failure.unsupported("'\(graph[scored].name)' is \(type); a target needs a shape that is known before the run")
+            }
             weights = graph.add(TargetPlan.weights, type: type)
             graph.inputs.append(weights)
         }
