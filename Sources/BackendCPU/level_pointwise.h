@@ -1,9 +1,18 @@
 /* Element-wise loops. Comparisons are written so that NaN passes through, as ONNX Runtime does. */
 
-#define UNARY(name, expression)                                                                          \
-    static void name(const float *from, float *y, int64_t n, float a, float b) {                         \
-        (void)a, (void)b;                                                                                \
-        for (int64_t i = 0; i < n; i++) { float x = from[i]; y[i] = (expression); }                      \
+/* Results are often written in place; the loops carry nothing from one element to the next, which the compiler cannot
+ * know of two pointers that may be equal. */
+#if defined(__clang__)
+#define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#pragma clang diagnostic ignored "-Wpass-failed" /* those that call libm stay scalar */
+#else
+#define INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
+#define UNARY(name, expression)                                                                 \
+    static void name(const float *from, float *y, int64_t n, float a, float b) {                \
+        (void)a, (void)b;                                                                       \
+        INDEPENDENT for (int64_t i = 0; i < n; i++) { float x = from[i]; y[i] = (expression); } \
     }
 
 UNARY(identity_loop, x)
@@ -31,17 +40,17 @@ UNARY(floor_loop, floor1(x))
 UNARY(ceil_loop, -floor1(-x))
 
 /* Three loops, so that each vectorises. */
-#define BINARY(name, expression)                                                                                       \
-    static void name(const float *a, int64_t step_a, const float *b, int64_t step_b, float *out, int64_t n) {          \
-        if (step_a && step_b) {                                                                                        \
-            for (int64_t i = 0; i < n; i++) { float x = a[i], y = b[i]; out[i] = (expression); }                       \
-        } else if (step_a) {                                                                                           \
-            const float y = *b;                                                                                        \
-            for (int64_t i = 0; i < n; i++) { float x = a[i]; out[i] = (expression); }                                 \
-        } else {                                                                                                       \
-            const float x = *a;                                                                                        \
-            for (int64_t i = 0; i < n; i++) { float y = b[step_b ? i : 0]; out[i] = (expression); }                    \
-        }                                                                                                              \
+#define BINARY(name, expression)                                                                              \
+    static void name(const float *a, int64_t step_a, const float *b, int64_t step_b, float *out, int64_t n) { \
+        if (step_a && step_b) {                                                                               \
+            INDEPENDENT for (int64_t i = 0; i < n; i++) { float x = a[i], y = b[i]; out[i] = (expression); }  \
+        } else if (step_a) {                                                                                  \
+            const float y = *b;                                                                               \
+            INDEPENDENT for (int64_t i = 0; i < n; i++) { float x = a[i]; out[i] = (expression); }            \
+        } else {                                                                                              \
+            const float x = *a;                                                                               \
+            for (int64_t i = 0; i < n; i++) { float y = b[step_b ? i : 0]; out[i] = (expression); }           \
+        }                                                                                                     \
     }
 
 BINARY(add_loop, x + y)
@@ -57,13 +66,19 @@ BINARY(gelu_grad_loop, x *gelu_grad1(y))
 BINARY(gelu_tanh_grad_loop, x *gelu_tanh_grad1(y))
 
 static void add_bias(const float *x, const float *residual, float bias, float *y, int64_t n) {
-    if (residual) for (int64_t i = 0; i < n; i++) y[i] = x[i] + bias + residual[i];
-    else for (int64_t i = 0; i < n; i++) y[i] = x[i] + bias;
+    if (residual) {
+        INDEPENDENT for (int64_t i = 0; i < n; i++) y[i] = x[i] + bias + residual[i];
+    } else {
+        INDEPENDENT for (int64_t i = 0; i < n; i++) y[i] = x[i] + bias;
+    }
 }
 
 static void add_bias_relu(const float *x, const float *residual, float bias, float *y, int64_t n) {
-    for (int64_t i = 0; i < n && !residual; i++) { float v = x[i] + bias; y[i] = v < 0.0f ? 0.0f : v; }
-    for (int64_t i = 0; i < n && residual; i++) { float v = x[i] + bias + residual[i]; y[i] = v < 0.0f ? 0.0f : v; }
+    if (residual) {
+        INDEPENDENT for (int64_t i = 0; i < n; i++) { float v = x[i] + bias + residual[i]; y[i] = v < 0.0f ? 0.0f : v; }
+    } else {
+        INDEPENDENT for (int64_t i = 0; i < n; i++) { float v = x[i] + bias; y[i] = v < 0.0f ? 0.0f : v; }
+    }
 }
 
 static void scale_shift(const float *x, float scale, float shift, float *y, int64_t n) {

@@ -93,6 +93,9 @@ package final class Request {
     package func scoredTarget() throws -> Target {
         try control.begin("score", 0, to: 1, of: 100)
         if scores.isEmpty { _ = try evaluate() }
+        guard scores.count == images else {
+            throw Failure.unsupported("the target gives \(scores.count) scores for \(images) images; this method needs one for each")
+        }
         return try fixedTarget()
     }
 
@@ -111,7 +114,9 @@ package final class Request {
     package func evaluate(image: Int, _ versions: Tensor, target: Target, gradient: Bool, rules: BackwardRules = .gradient) throws -> Outcome {
         var target = target
         switch target.kind {
-        case .each(let classes): target.kind = .index(classes[image])
+        case .each(let classes):
+            guard classes.indices.contains(image) else { throw Failure.shape("\(classes.count) target classes for a batch of \(images)") }
+            target.kind = .index(classes[image])
         case .weights(let tensor) where tensor.shape.first == images && images > 1: target.kind = .weights(try tensor.sliced(0, image..<(image + 1)))
         default: break
         }

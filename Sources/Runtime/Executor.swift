@@ -57,8 +57,19 @@ struct Executor {
             guard results.count >= node.outputs.lastIndex(where: { $0 != nil }).map({ $0 + 1 }) ?? 0 else {
                 throw Failure.failed("\(op.name) computed \(results.count) outputs, expected \(node.outputs.count)")
             }
-            for (id, tensor) in zip(node.outputs, results) { if let id { values[id.index] = tensor } }
+            for (id, tensor) in zip(node.outputs, results) {
+                guard let id else { continue }
+                try check(tensor, id)
+                values[id.index] = tensor
+            }
         }
+    }
+
+    /// Kernels of backends trust the plan's shapes, so that what is interpreted must keep to them.
+    private func check(_ tensor: Tensor, _ id: ValueID) throws {
+        guard let type = plan.graph[id].type else { return }
+        let fits = type.element == tensor.type && (type.shape.map { $0 == tensor.shape } ?? true)
+        guard fits else { throw Failure.failed("'\(plan.graph[id].name)' is \(tensor.type) \(Shape.text(tensor.shape)), the plan said \(type)") }
     }
 
     /// Shows a hooked value to its hooks and takes their replacement.

@@ -4,7 +4,7 @@ internal import CSupport
 /// Swift ends the process when an array cannot be allocated.
 package enum Memory {
     /// Bytes of the machine, or of the control group or limit that this process lives under.
-    package static let bytes = max(support_memory_limit(), 1 << 28)
+    package static let bytes = Int(clamping: max(support_memory_limit(), 1 << 28))
 
     /// Elements that one shape may have: kernels keep tables of a word or two per entry of an axis.
     package static let elements = bytes / 16

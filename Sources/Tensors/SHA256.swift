@@ -1,3 +1,5 @@
+internal import CSupport
+
 /// SHA-256 (FIPS 180-4), for the hash of a model file in a result's manifest.
 package struct SHA256: Sendable {
     private static let constants: [UInt32] = [
@@ -15,9 +17,13 @@ package struct SHA256: Sendable {
         0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
     ]
 
-    /// The hash of all the bytes, in hexadecimal digits.
-    package static func hex(of bytes: UnsafeRawBufferPointer) -> String {
-        var hash = SHA256()
+    private let usesInstructions: Bool
+
+    private init(usesInstructions: Bool) { self.usesInstructions = usesInstructions }
+
+    /// The hash of all the bytes, in hexadecimal digits. `usesInstructions` false: without the processor's own.
+    package static func hex(of bytes: UnsafeRawBufferPointer, usesInstructions: Bool = true) -> String {
+        var hash = SHA256(usesInstructions: usesInstructions)
         let whole = bytes.count / 64 * 64
         hash.absorb(UnsafeRawBufferPointer(rebasing: bytes[..<whole]))
         var tail = Array(bytes[whole...]) + [0x80]
@@ -32,6 +38,14 @@ package struct SHA256: Sendable {
 
     /// Whole blocks of 64 bytes.
     private mutating func absorb(_ bytes: UnsafeRawBufferPointer) {
+        let isDone = usesInstructions && state.withUnsafeMutableBufferPointer { state in
+            support_sha256(state.baseAddress, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count / 64, Self.constants) != 0
+        }
+        if !isDone { absorbPlain(bytes) }
+    }
+
+    /// The same without instructions made for it.
+    private mutating func absorbPlain(_ bytes: UnsafeRawBufferPointer) {
         withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { words in
             Self.constants.withUnsafeBufferPointer { constants in
                 for start in stride(from: 0, to: bytes.count, by: 64) {

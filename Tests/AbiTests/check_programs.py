@@ -71,6 +71,9 @@ class ConsumerTest(ProgramTest):
                 with self.subTest(compiler=compiler, standard=standard):
                     self.quietly(self.compile(HERE / "consumer.c", compiler, standard), SMALL_MODEL)
 
+    def test_misuse(self):
+        self.quietly(self.compile(HERE / "misuse.c", libraries=["-lm"]), SMALL_MODEL)
+
     def test_cxx(self):
         for compiler in CXX_COMPILERS:
             for standard in CXX_STANDARDS:

@@ -20,4 +20,11 @@ import Testing
         #expect(hash(String(repeating: "a", count: 63)) == "7d3e74a05d7db15bce4ad9ec0658ea98e3f06eeecf16b4c6fff2da457ddc2f34")
         #expect(hash(String(repeating: "a", count: 64)) == "ffe054fe7ae0cb6dc65c3af9b61d5209f439851db43d0ba5997337df154668eb")
     }
+
+    @Test func plainAndAcceleratedAgree() {
+        let bytes = (0..<1000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+        for length in [0, 1, 55, 56, 63, 64, 65, 119, 120, 128, 1000] {
+            bytes[..<length].withUnsafeBytes { #expect(SHA256.hex(of: $0) == SHA256.hex(of: $0, usesInstructions: false)) }
+        }
+    }
 }

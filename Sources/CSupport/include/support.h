@@ -42,6 +42,9 @@ void support_pool_destroy(support_pool *pool);
 /* Path of the file that this code was loaded from, or NULL. */
 const char *support_library_path(void);
 
+/* Absorbs blocks of 64 bytes into the state of SHA-256 with the processor's own instructions; 0 when it has none. */
+int support_sha256(uint32_t state[8], const uint8_t *data, size_t blocks, const uint32_t constants[64]);
+
 /* Seconds of a monotonic clock. */
 double support_now(void);
 

@@ -52,8 +52,8 @@ enum Comparison {
         ])
 
     private static func equalStrings(_ a: Tensor, _ b: Tensor) throws -> Tensor {
-        guard let shape = Shape.broadcast(a.shape, b.shape) else {
-            throw Failure.shape("shapes \(Shape.text(a.shape)) and \(Shape.text(b.shape)) do not broadcast")
+        guard a.type == b.type, let shape = Shape.broadcast(a.shape, b.shape) else {
+            throw Failure.shape("\(a.type) \(Shape.text(a.shape)) and \(b.type) \(Shape.text(b.shape)) cannot be compared")
         }
         let x = try places(a, in: shape), y = try places(b, in: shape)
         return try Tensor(Swift.zip(x, y).map { Truth(a.storage.strings[$0] == b.storage.strings[$1]) }, shape)

@@ -25,7 +25,7 @@ extension Convolution {
 
     static func computeGradInput(_ call: Call) throws -> [Tensor] {
         let dy = try call.tensor(0), w = try call.tensor(1)
-        guard var input = try call.ints(2, or: "input_shape"), input.count == dy.shape.count, input.count == w.shape.count else {
+        guard var input = try call.ints(2, or: "input_shape"), input.count == dy.shape.count, input.count == w.shape.count, input.count > 2 else {
             throw Failure.invalid("attribute input_shape is missing or does not have \(dy.shape.count) entries")
         }
         let groups = try groups(call)
@@ -141,6 +141,7 @@ extension Convolution {
             return group.merging(axes.attributes) { $1 }
         }
         let rank = try g.rank(of: x) - 2
+        guard rank >= 1 else { throw Failure.shape("expected at least one spatial axis, found none") }
         let attributes = try WindowAttributes(call, rank: rank, kernel: [Int?](repeating: nil, count: rank))
         let (padding, size) = try transposedExtras(call, rank: rank)
         // Whatever output_padding adds below one stride is what Conv's rounding down leaves out.

@@ -75,8 +75,8 @@ extension Indexing {
             throw Failure.shape("expected scalars")
         }
         let steps = ((last - first) / step).rounded(.up)
-        guard step != 0, steps < 0x1p40 else { throw Failure.invalid("the range from \(first) to \(last) by \(step) has no end") }
-        return max(Int(steps), 0)
+        guard step != 0, steps.magnitude < 0x1p62 else { throw Failure.invalid("the range from \(first) to \(last) by \(step) has no end") }
+        return try Shape.count([max(Int(steps), 0)])
     }
 
     // MARK: NonMaxSuppression

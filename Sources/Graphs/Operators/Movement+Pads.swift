@@ -53,9 +53,9 @@ extension Movement {
                 let x = try c.tensor(0), sizes = try c.tensor(1).integers(), axes = try cropAxes(c, rank: x.shape.count)
                 guard sizes.count == axes.count else { throw Failure.shape("\(sizes.count) sizes for \(axes.count) axes") }
                 var maps = x.shape.map { Array(0..<$0) }
+                _ = try Shape.count(sizes)
                 for (axis, size) in zip(axes, sizes) {
                     let old = x.shape[axis]
-                    guard size >= 0, size < 1 << 32 else { throw Failure.shape("a size of \(size)") }
                     let before = size > old ? -((size - old) / 2) : (old - size) / 2
                     maps[axis] = (0..<size).map { (0..<old).contains($0 + before) ? $0 + before : -1 }
                 }
@@ -112,6 +112,7 @@ extension Movement {
     /// For each axis of the result, the entries of the input; -1 where the constant goes.
     private static func padMaps(_ shape: [Int], _ pads: [(before: Int, after: Int)], _ mode: String) throws -> [[Int]] {
         guard ["constant", "reflect", "edge", "wrap"].contains(mode) else { throw Failure.unsupported("pad mode '\(mode)'") }
+        _ = try Shape.count(shape)
         let sizes = zip(shape, pads).map { $0 + $1.before + $1.after }
         _ = try Shape.count(sizes)
         return try shape.indices.map { axis in

@@ -48,6 +48,7 @@ extension Movement {
             "SliceGrad", arity: 4...6, infer: { c in [try likeShapeVector(c, 1)] },
             compute: { c in
                 let dy = try c.tensor(0), shape = try c.tensor(1).integers()
+                _ = try Shape.count(shape)
                 let maps = try SliceParameters(c, rank: shape.count, first: 2).parts(of: shape).map(\.indices)
                 return [try accumulated(dy, into: shape, maps)]
             },

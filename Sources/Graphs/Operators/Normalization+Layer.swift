@@ -79,6 +79,7 @@ extension Normalization {
     /// The axes of one line, counted from the end where possible.
     static func axes(_ g: Gradients, _ n: Node, of x: ValueID) throws -> [Int] {
         let axis = n.attributes["axis"]?.int ?? -1
+        guard axis >= -64 else { throw Failure.shape("axis \(axis) is outside any tensor") }
         return axis < 0 ? Array(axis..<0) : Array(axis..<max(try g.rank(of: x), axis))
     }
 

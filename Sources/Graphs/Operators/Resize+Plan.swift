@@ -9,11 +9,13 @@ struct ResizePlan {
     /// Value of output elements whose place lies outside the input; only for `tf_crop_and_resize`.
     let extrapolation: Double?
 
-    private static let limit = 1 << 30
+    /// Longest axis that is resized: the table has an entry or more for each element.
+    private static let limit = 1 << 22
 
     init(_ c: some NodeReader, input: [Int]) throws {
         let request = try ResizeRequest(c, rank: input.count)
         let (output, scales) = try ResizePlan.sizes(c, request, input)
+        _ = try Shape.count(output)
         let isCrop = request.coordinates == "tf_crop_and_resize"
         let roi = isCrop ? try request.roi(c) : nil
         self.output = output
