@@ -43,6 +43,9 @@ struct OnnxSchema: Sendable {
         return low...max(low, ends.last.flatMap { Int($0) } ?? .max)
     }
 
+    /// True for operators of ONNX, of any opset.
+    static func knows(_ op: String) -> Bool { all[op] != nil }
+
     /// Throws when ONNX knows the node's operator but not in this form; says nothing about operators outside ONNX.
     static func check(_ node: OnnxNode, opset: Int) throws {
         guard let versions = all[node.op], let first = versions.first else { return }
