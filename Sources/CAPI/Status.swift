@@ -1,11 +1,6 @@
 internal import CSupport
 public import CPellucid
-
-/// Version of the library.
-enum Version {
-    static let major = 0, minor = 1, patch = 0
-    static var text: String { "\(major).\(minor).\(patch)" }
-}
+internal import Tensors
 
 /// Constant C strings; never freed.
 func constant(_ string: StaticString) -> UnsafePointer<CChar> {
@@ -13,10 +8,10 @@ func constant(_ string: StaticString) -> UnsafePointer<CChar> {
 }
 
 @_cdecl("pellucid_version") @implementation
-public func pellucid_version() -> UnsafePointer<CChar>! { constant("0.1.0") }
+public func pellucid_version() -> UnsafePointer<CChar>! { constant(Library.version) }
 
 @_cdecl("pellucid_version_number") @implementation
-public func pellucid_version_number() -> UInt32 { UInt32(Version.major * 10000 + Version.minor * 100 + Version.patch) }
+public func pellucid_version_number() -> UInt32 { Library.number }
 
 @_cdecl("pellucid_error_message") @implementation
 public func pellucid_error_message() -> UnsafePointer<CChar>! { support_message() }

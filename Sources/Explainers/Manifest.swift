@@ -27,7 +27,7 @@ struct Manifest {
             "numbers": .object(findings.numbers.mapValues { .number($0) }),
             "tensors": .object(findings.tensors.mapValues { .array($0.shape.map { .integer($0) }) }),
             "model": .object(["hash": .string(request.model.metadata("hash") ?? ""), "graph": .string(request.model.metadata("graph") ?? "")]),
-            "pellucid": .string(Library.version),
+            "pellucid": .string("\(Library.version)"),
             "backend": .string(request.model.backend),
             "threads": .integer(request.model.runtime.threads),
             "forwards": .integer(request.control.forwards),
@@ -64,9 +64,4 @@ struct Manifest {
             return []
         }
     }
-}
-
-/// The library's own name for itself.
-package enum Library {
-    package static let version = "0.1.0"
 }

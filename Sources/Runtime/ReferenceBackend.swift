@@ -26,7 +26,7 @@ enum ReferenceBackend {
     }()
 
     private nonisolated(unsafe) static let name = text("reference")
-    private nonisolated(unsafe) static let version = text("0.1.0")
+    private nonisolated(unsafe) static let version = text(Library.version)
     private nonisolated(unsafe) static let summary = text("plain loops, the oracle for every other backend")
 
     private static func text(_ string: StaticString) -> UnsafePointer<CChar> {

@@ -49,3 +49,20 @@ import Testing
         }
     }
 }
+
+/// The version stands in five files that no build step can share.
+@Suite struct VersionTests {
+    @Test func everyFileNamesTheSameVersion() throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        func line(_ path: String, _ marker: String) throws -> String {
+            let text = try String(contentsOf: root.appendingPathComponent(path), encoding: .utf8)
+            return try #require(text.split(separator: "\n").first { $0.contains(marker) }.map(String.init))
+        }
+        let places = [
+            ("Makefile", "VERSION :="), ("bindings/python/pyproject.toml", "version ="), ("bindings/python/pellucid/__init__.py", "__version__"),
+            ("Sources/BackendCPU/backend.c", ".version ="), ("Sources/Tensors/Library.swift", "let version"),
+        ]
+        let versions = try places.map { try line($0.0, $0.1).filter { $0.isNumber || $0 == "." } }.map { $0.drop { $0 == "." } }
+        #expect(Set(versions).count == 1, "\(versions)")
+    }
+}

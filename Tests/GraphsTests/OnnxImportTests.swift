@@ -26,6 +26,11 @@ import Testing
         #expect(graph.nodes.map(\.label) == ["Tanh 'first'", "Relu 'y'"])
     }
 
+    /// Operators that Pellucid makes for itself trust what made them.
+    @Test(arguments: ["MaxPoolGrad", "ConvGradInput", "SliceGrad", "Silu"]) func filesCannotNameInternalOperators(_ op: String) {
+        #expect(message([.node(op, ["x", "x"], ["y"], name: "n")]) == "\(op) 'n': operator \(op) is not supported")
+    }
+
     @Test func messagesNameTheNode() {
         #expect(
             message([.node("Conv2", ["x"], ["y"], name: "c", domain: "my.domain")])

@@ -79,8 +79,8 @@ struct OnnxValidation {
         }
         guard opset >= 1 else { throw Failure.parse("\(node.label): opset \(opset) does not exist") }
         // Pellucid's own operators (gradients, fusions) trust what made them; a file cannot name them.
-        let isForeign = node.op.contains(":") || OnnxSchema.knows(node.op)
-        if node.op != "Constant", !isForeign || !operators.knows(node.op, opset: opset) { return note(node) }
+        let isInternal = OperatorSet.standard[node.op] != nil && !node.op.contains(":") && !OnnxSchema.knows(node.op)
+        if node.op != "Constant", isInternal || !operators.knows(node.op, opset: opset) { return note(node) }
         try OnnxSchema.check(node, opset: opset)
     }
 
