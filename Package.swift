@@ -10,9 +10,9 @@ let sanitized = Context.environment["PELLUCID_SANITIZE"] != nil
 let dynamicBLAS = Context.environment["PELLUCID_OPENBLAS"] == "dynamic"
 
 #if arch(arm64)
-let machine = "aarch64"
+    let machine = "aarch64"
 #else
-let machine = "x86_64"
+    let machine = "x86_64"
 #endif
 
 let contract: [CSetting] = [.headerSearchPath("../../include")]
@@ -44,7 +44,8 @@ let package = Package(
         // The library, bottom up.
         .target(name: "Tensors", dependencies: ["CSupport"], swiftSettings: strict),
         .target(name: "Graphs", dependencies: ["Tensors", "COnnx", "CSupport"], swiftSettings: strict),
-        .target(name: "BackendCPU", cSettings: contract + (dynamicBLAS ? [] : [.define("PELLUCID_OPENBLAS_STATIC")]), linkerSettings: blas()),
+        .target(
+            name: "BackendCPU", cSettings: contract + (dynamicBLAS ? [] : [.define("PELLUCID_OPENBLAS_STATIC")]), linkerSettings: blas()),
         .target(name: "Runtime", dependencies: ["Graphs", "CPellucid", "BackendCPU", "CSupport"], swiftSettings: strict),
         .target(name: "Imaging", dependencies: ["Tensors", "CSupport"], swiftSettings: strict),
         .target(name: "Explainers", dependencies: ["Runtime", "Imaging"], swiftSettings: strict),
@@ -63,7 +64,8 @@ let package = Package(
 /// Flags of `libpellucid.so` alone: they must not reach the test bundle.
 func dylibFlags() -> [String] {
     let script = "\(root)/include/pellucid.map"
-    let link = ["-soname=libpellucid.so.0", "--version-script=\(script)", "--gc-sections", "-z", "nodelete"] + (sanitized ? [] : ["-z", "defs"])
+    let link =
+        ["-soname=libpellucid.so.0", "--version-script=\(script)", "--gc-sections", "-z", "nodelete"] + (sanitized ? [] : ["-z", "defs"])
     return ["-static-stdlib"] + link.flatMap { ["-Xlinker", $0] }
 }
 

@@ -14,7 +14,9 @@ func tensors(_ feeds: UnsafePointer<pellucid_feed>?, _ count: Int32, _ model: Mo
             name = try model.names.resolve(try text(given, "feed name"))
         } else {
             guard model.inputs.count == 1, let only = model.inputs.first else {
-                throw Failure.invalid("a feed has no name, but the model has \(model.inputs.count) inputs: \(model.inputs.map { "'\($0.name)'" }.joined(separator: ", "))")
+                throw Failure.invalid(
+                    "a feed has no name, but the model has \(model.inputs.count) inputs: \(model.inputs.map { "'\($0.name)'" }.joined(separator: ", "))"
+                )
             }
             name = only.name
         }
@@ -71,7 +73,9 @@ extension Hook {
     fileprivate init(_ given: pellucid_hook, _ model: Model) throws {
         let asked = try text(given.value, "hook value")
         guard let fn = given.fn else { throw Failure.invalid("the hook on '\(asked)' has no function") }
-        guard given.phase == PELLUCID_FORWARD || given.phase == PELLUCID_BACKWARD else { throw Failure.invalid("hook phase \(given.phase) is not known") }
+        guard given.phase == PELLUCID_FORWARD || given.phase == PELLUCID_BACKWARD else {
+            throw Failure.invalid("hook phase \(given.phase) is not known")
+        }
         let payload = given.payload
         self.init(try model.names.resolve(asked), phase: given.phase == PELLUCID_FORWARD ? .forward : .backward) { _, value in
             let handle = retained(TensorHandle(value))

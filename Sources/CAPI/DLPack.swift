@@ -1,5 +1,5 @@
-internal import CSupport
 public import CPellucid
+internal import CSupport
 internal import Tensors
 
 /// Exchange with other libraries by DLPack 1.x (https://dmlc.github.io/dlpack). The structs are laid out in
@@ -17,7 +17,9 @@ public func pellucid_tensor_from_dlpack(_ out: UnsafeMutablePointer<OpaquePointe
             throw Failure.unsupported("DLPack \(box.pointee.major).\(box.pointee.minor); this library reads version \(dlpackMajor)")
         }
         let source = box.pointee.tensor
-        guard source.device_type == hostDevice else { throw Failure.unsupported("the DLPack tensor is not in host memory (device type \(source.device_type))") }
+        guard source.device_type == hostDevice else {
+            throw Failure.unsupported("the DLPack tensor is not in host memory (device type \(source.device_type))")
+        }
         guard source.lanes == 1, let type = ElementType(dlpack: source.code, bits: source.bits) else {
             throw Failure.unsupported("DLPack type code \(source.code) with \(source.bits) bits")
         }
@@ -25,10 +27,11 @@ public func pellucid_tensor_from_dlpack(_ out: UnsafeMutablePointer<OpaquePointe
             data: source.data.map { $0 + Int(truncatingIfNeeded: source.byte_offset) }, dtype: type.rawValue, rank: source.ndim,
             shape: source.shape, strides: source.strides)
         let address = UInt(bitPattern: box)
-        return TensorHandle(try wrapped(view) {
-            let box = UnsafeMutablePointer<support_dlpack>(bitPattern: address)
-            box?.pointee.deleter?(box)
-        })
+        return TensorHandle(
+            try wrapped(view) {
+                let box = UnsafeMutablePointer<support_dlpack>(bitPattern: address)
+                box?.pointee.deleter?(box)
+            })
     }
 }
 

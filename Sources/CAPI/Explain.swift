@@ -1,5 +1,5 @@
-internal import Explainers
 public import CPellucid
+internal import Explainers
 internal import Runtime
 internal import Synchronization
 internal import Tensors
@@ -25,9 +25,10 @@ private struct Registry: @unchecked Sendable {
             info.reference = arena.text(type.method.reference)
             return info
         }
-        parameters = Dictionary(uniqueKeysWithValues: MethodList.explainers.map { type in
-            (type.method.name, type.method.parameters.map { Registry.info($0, arena) })
-        })
+        parameters = Dictionary(
+            uniqueKeysWithValues: MethodList.explainers.map { type in
+                (type.method.name, type.method.parameters.map { Registry.info($0, arena) })
+            })
     }
 
     private static func info(_ parameter: Parameter, _ arena: Arena) -> pellucid_parameter_info {
@@ -85,7 +86,8 @@ final class ResultHandle: @unchecked Sendable {
 
 @_cdecl("pellucid_explain") @implementation
 public func pellucid_explain(
-    _ out: UnsafeMutablePointer<OpaquePointer?>!, _ model: OpaquePointer!, _ method: UnsafePointer<CChar>!, _ feeds: UnsafePointer<pellucid_feed>!,
+    _ out: UnsafeMutablePointer<OpaquePointer?>!, _ model: OpaquePointer!, _ method: UnsafePointer<CChar>!,
+    _ feeds: UnsafePointer<pellucid_feed>!,
     _ feed_count: Int32, _ target: UnsafePointer<pellucid_target>!, _ options: OpaquePointer!, _ control: UnsafePointer<pellucid_control>!
 ) -> pellucid_status {
     guarded(out) {
@@ -98,25 +100,31 @@ public func pellucid_explain(
 }
 
 @_cdecl("pellucid_result_tensor") @implementation
-public func pellucid_result_tensor(_ result: OpaquePointer!, _ name: UnsafePointer<CChar>!, _ out: UnsafeMutablePointer<OpaquePointer?>!) -> pellucid_status {
+public func pellucid_result_tensor(_ result: OpaquePointer!, _ name: UnsafePointer<CChar>!, _ out: UnsafeMutablePointer<OpaquePointer?>!)
+    -> pellucid_status
+{
     guarded(out) {
         let explanation = try object(result, ResultHandle.self, "result").explanation
         let name = try text(name, "name")
         guard let tensor = explanation.tensors[name] else {
-            throw Failure.notFound("the result has no tensor '\(name)'\(Suggestion.text(for: name, among: explanation.tensors.keys.sorted()))")
+            throw Failure.notFound(
+                "the result has no tensor '\(name)'\(Suggestion.text(for: name, among: explanation.tensors.keys.sorted()))")
         }
         return TensorHandle(tensor)
     }
 }
 
 @_cdecl("pellucid_result_number") @implementation
-public func pellucid_result_number(_ result: OpaquePointer!, _ name: UnsafePointer<CChar>!, _ out: UnsafeMutablePointer<Double>!) -> pellucid_status {
+public func pellucid_result_number(_ result: OpaquePointer!, _ name: UnsafePointer<CChar>!, _ out: UnsafeMutablePointer<Double>!)
+    -> pellucid_status
+{
     guarded {
         let explanation = try object(result, ResultHandle.self, "result").explanation
         let name = try text(name, "name")
         guard let out = out as UnsafeMutablePointer<Double>? else { throw Failure.invalid("out is NULL") }
         guard let number = explanation.numbers[name] else {
-            throw Failure.notFound("the result has no number '\(name)'\(Suggestion.text(for: name, among: explanation.numbers.keys.sorted()))")
+            throw Failure.notFound(
+                "the result has no number '\(name)'\(Suggestion.text(for: name, among: explanation.numbers.keys.sorted()))")
         }
         out.pointee = number
     }

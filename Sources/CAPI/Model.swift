@@ -22,7 +22,9 @@ final class ModelHandle: Sendable {
     func info(_ kind: pellucid_value_kind, _ index: Int) throws -> pellucid_value_info {
         try tables.withLock { tables in
             let all = try infos(kind, &tables)
-            guard all.indices.contains(index) else { throw Failure.notFound("there is no value \(index) of that kind, the model has \(all.count)") }
+            guard all.indices.contains(index) else {
+                throw Failure.notFound("there is no value \(index) of that kind, the model has \(all.count)")
+            }
             return all[index]
         }
     }
@@ -88,7 +90,8 @@ public func pellucid_model_load(
 
 @_cdecl("pellucid_model_load_memory") @implementation
 public func pellucid_model_load_memory(
-    _ out: UnsafeMutablePointer<OpaquePointer?>!, _ runtime: OpaquePointer!, _ bytes: UnsafeRawPointer!, _ size: Int, _ options: OpaquePointer!
+    _ out: UnsafeMutablePointer<OpaquePointer?>!, _ runtime: OpaquePointer!, _ bytes: UnsafeRawPointer!, _ size: Int,
+    _ options: OpaquePointer!
 ) -> pellucid_status {
     guarded(out) {
         let runtime = try object(runtime, RuntimeHandle.self, "runtime").runtime
@@ -165,7 +168,9 @@ public func pellucid_model_gradient(
 }
 
 /// Room for results, set to NULL.
-private func cleared(_ start: UnsafeMutablePointer<OpaquePointer?>?, _ count: Int, _ what: String) throws -> UnsafeMutablePointer<OpaquePointer?> {
+private func cleared(_ start: UnsafeMutablePointer<OpaquePointer?>?, _ count: Int, _ what: String) throws -> UnsafeMutablePointer<
+    OpaquePointer?
+> {
     guard let start else { throw Failure.invalid("\(what) is NULL") }
     for index in 0..<count { start[index] = nil }
     return start

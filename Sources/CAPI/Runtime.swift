@@ -32,12 +32,16 @@ public func pellucid_options_set_real(_ options: OpaquePointer!, _ name: UnsafeP
 }
 
 @_cdecl("pellucid_options_set_text") @implementation
-public func pellucid_options_set_text(_ options: OpaquePointer!, _ name: UnsafePointer<CChar>!, _ value: UnsafePointer<CChar>!) -> pellucid_status {
+public func pellucid_options_set_text(_ options: OpaquePointer!, _ name: UnsafePointer<CChar>!, _ value: UnsafePointer<CChar>!)
+    -> pellucid_status
+{
     set(options, name) { .text(try text(value, "option value")) }
 }
 
 @_cdecl("pellucid_options_set_tensor") @implementation
-public func pellucid_options_set_tensor(_ options: OpaquePointer!, _ name: UnsafePointer<CChar>!, _ value: OpaquePointer!) -> pellucid_status {
+public func pellucid_options_set_tensor(_ options: OpaquePointer!, _ name: UnsafePointer<CChar>!, _ value: OpaquePointer!)
+    -> pellucid_status
+{
     set(options, name) { .tensor(try object(value, TensorHandle.self, "option value").tensor) }
 }
 
@@ -88,7 +92,9 @@ public func pellucid_runtime_backend_count(_ runtime: OpaquePointer!) -> Int32 {
 }
 
 @_cdecl("pellucid_runtime_backend_at") @implementation
-public func pellucid_runtime_backend_at(_ runtime: OpaquePointer!, _ index: Int32, _ out: UnsafeMutablePointer<pellucid_backend_info>!) -> pellucid_status {
+public func pellucid_runtime_backend_at(_ runtime: OpaquePointer!, _ index: Int32, _ out: UnsafeMutablePointer<pellucid_backend_info>!)
+    -> pellucid_status
+{
     guarded {
         let handle = try object(runtime, RuntimeHandle.self, "runtime")
         let backends = handle.runtime.backends
@@ -105,7 +111,9 @@ public func pellucid_runtime_backend_at(_ runtime: OpaquePointer!, _ index: Int3
 }
 
 @_cdecl("pellucid_runtime_set_logger") @implementation
-public func pellucid_runtime_set_logger(_ runtime: OpaquePointer!, _ fn: pellucid_log_fn!, _ payload: UnsafeMutableRawPointer!) -> pellucid_status {
+public func pellucid_runtime_set_logger(_ runtime: OpaquePointer!, _ fn: pellucid_log_fn!, _ payload: UnsafeMutableRawPointer!)
+    -> pellucid_status
+{
     guarded {
         let handle = try object(runtime, RuntimeHandle.self, "runtime")
         let address = UInt(bitPattern: payload)

@@ -1,5 +1,5 @@
-internal import CSupport
 public import CPellucid
+internal import CSupport
 internal import Tensors
 
 /// Constant C strings; never freed.

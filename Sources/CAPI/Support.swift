@@ -1,5 +1,5 @@
-internal import CSupport
 internal import CPellucid
+internal import CSupport
 internal import Tensors
 
 /// What every exported function does: check pointers, convert, and turn failures into a status and a message.

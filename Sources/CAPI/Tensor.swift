@@ -79,7 +79,8 @@ func wrapped(_ view: pellucid_view, release: @escaping @Sendable () -> Void) thr
     let bytes = count == 0 ? 0 : type.byteCount(high - low + 1) ?? 0
     // Bounds are checked on a storage that frees nothing; only a tensor that stands takes over the memory.
     _ = try Tensor(type, shape, strides: strides, offset: -low, storage: Storage(bytes: .init(start: start, count: bytes), free: nil))
-    return try Tensor(type, shape, strides: strides, offset: -low, storage: Storage(bytes: .init(start: start, count: bytes)) { _ in release() })
+    return try Tensor(
+        type, shape, strides: strides, offset: -low, storage: Storage(bytes: .init(start: start, count: bytes)) { _ in release() })
 }
 
 @_cdecl("pellucid_tensor_view") @implementation

@@ -7,7 +7,8 @@ enum Baseline {
     static func tensors(_ settings: Settings, like x: Tensor) throws -> [Tensor] {
         guard let several = try settings.tensor("baselines") else { return [try tensor(settings, like: x)] }
         guard several.shape.count == x.shape.count, several.shape.dropFirst() == x.shape.dropFirst(), several.shape[0] > 0 else {
-            throw Failure.shape("option 'baselines' is \(Shape.text(several.shape)), expected K x \(Shape.text(Array(x.shape.dropFirst())))")
+            throw Failure.shape(
+                "option 'baselines' is \(Shape.text(several.shape)), expected K x \(Shape.text(Array(x.shape.dropFirst())))")
         }
         let converted = try several.converted(to: x.type)
         return try (0..<several.shape[0]).map { try converted.sliced(0, $0..<($0 + 1)).broadcast(to: x.shape).contiguous() }
@@ -24,7 +25,8 @@ enum Baseline {
         let numbers = try settings.numbers("baseline") ?? [0]
         if numbers.count == 1 { return try Tensor(numbers, []).converted(to: x.type).broadcast(to: x.shape).contiguous() }
         guard x.shape.count > 1, numbers.count == x.shape[1] else {
-            throw Failure.shape("option 'baseline': \(numbers.count) numbers for an input of \(x.shape.count > 1 ? x.shape[1] : 1) channels")
+            throw Failure.shape(
+                "option 'baseline': \(numbers.count) numbers for an input of \(x.shape.count > 1 ? x.shape[1] : 1) channels")
         }
         let perChannel = [1, numbers.count] + [Int](repeating: 1, count: x.shape.count - 2)
         return try Tensor(numbers, perChannel).converted(to: x.type).broadcast(to: x.shape).contiguous()

@@ -26,7 +26,9 @@ struct Manifest {
             "seed": .integer(Int(Int64(bitPattern: request.seed))),
             "numbers": .object(findings.numbers.mapValues { .number($0) }),
             "tensors": .object(findings.tensors.mapValues { .array($0.shape.map { .integer($0) }) }),
-            "model": .object(["hash": .string(request.model.metadata("hash") ?? ""), "graph": .string(request.model.metadata("graph") ?? "")]),
+            "model": .object([
+                "hash": .string(request.model.metadata("hash") ?? ""), "graph": .string(request.model.metadata("graph") ?? ""),
+            ]),
             "pellucid": .string("\(Library.version)"),
             "backend": .string(request.model.backend),
             "threads": .integer(request.model.runtime.threads),
@@ -60,7 +62,11 @@ struct Manifest {
         guard let map = findings.tensors["map"], map.type == .float32 else { return [] }
         return try map.read(Float.self) { values in
             if values.contains(where: { !$0.isFinite }) { return ["the map has NaN or infinite elements"] }
-            if values.allSatisfy({ $0 == 0 }) { return ["the map is zero everywhere: nothing that the method looks at changes the target's score, or relu removed a map that is negative everywhere"] }
+            if values.allSatisfy({ $0 == 0 }) {
+                return [
+                    "the map is zero everywhere: nothing that the method looks at changes the target's score, or relu removed a map that is negative everywhere"
+                ]
+            }
             return []
         }
     }

@@ -37,18 +37,23 @@ package final class Request {
     /// The named input, or the first floating-point one.
     private static func explainedInput(_ model: Model, _ feeds: [String: Tensor], named name: String?) throws -> String {
         if let name {
-            guard feeds[name] != nil else { throw Failure.notFound("option 'input': '\(name)' was not fed\(Suggestion.text(for: name, among: feeds.keys.sorted()))") }
+            guard feeds[name] != nil else {
+                throw Failure.notFound("option 'input': '\(name)' was not fed\(Suggestion.text(for: name, among: feeds.keys.sorted()))")
+            }
             return name
         }
         let ordered = model.inputs.map(\.name).filter { feeds[$0] != nil } + feeds.keys.sorted()
-        guard let found = ordered.first(where: { feeds[$0]?.type.isFloat ?? false }) ?? ordered.first else { throw Failure.invalid("no input was fed") }
+        guard let found = ordered.first(where: { feeds[$0]?.type.isFloat ?? false }) ?? ordered.first else {
+            throw Failure.invalid("no input was fed")
+        }
         return found
     }
 
     /// NaN or infinite input would give a map of NaN without a word.
     private static func checkFinite(_ tensor: Tensor, _ name: String) throws {
         guard tensor.type == .float32 || tensor.type == .float64 else { return }
-        let isFinite = tensor.type == .float32
+        let isFinite =
+            tensor.type == .float32
             ? try tensor.read(Float.self) { $0.allSatisfy(\.isFinite) } : try tensor.read(Double.self) { $0.allSatisfy(\.isFinite) }
         guard isFinite else { throw Failure.invalid("input '\(name)' has NaN or infinite elements") }
     }
@@ -68,7 +73,8 @@ package final class Request {
     /// Evaluates the unchanged input: values, and gradients of the target.
     package func evaluate(wanted: [String] = [], gradients: [String] = [], rules: BackwardRules = .gradient) throws -> Outcome {
         let outcome = try model.evaluate(
-            Evaluation(feeds, wanted: wanted, target: target, gradients: gradients, rules: rules, batch: batchSize, memory: memory), control)
+            Evaluation(feeds, wanted: wanted, target: target, gradients: gradients, rules: rules, batch: batchSize, memory: memory), control
+        )
         try note(outcome)
         return outcome
     }
@@ -102,26 +108,32 @@ package final class Request {
     /// Feeds of one image with other versions of the explained input, the other inputs repeated.
     package func feeds(image: Int, _ versions: Tensor) throws -> [String: Tensor] {
         let count = versions.shape.first ?? 1
-        return try Dictionary(uniqueKeysWithValues: feeds.map { name, tensor in
-            if name == input { return (name, versions) }
-            guard tensor.shape.first == images, images > 0 else { return (name, tensor) }
-            let one = try tensor.sliced(0, image..<(image + 1))
-            return (name, try one.broadcast(to: [count] + one.shape.dropFirst()))
-        })
+        return try Dictionary(
+            uniqueKeysWithValues: feeds.map { name, tensor in
+                if name == input { return (name, versions) }
+                guard tensor.shape.first == images, images > 0 else { return (name, tensor) }
+                let one = try tensor.sliced(0, image..<(image + 1))
+                return (name, try one.broadcast(to: [count] + one.shape.dropFirst()))
+            })
     }
 
     /// Evaluates versions of the explained input of one image for its class.
-    package func evaluate(image: Int, _ versions: Tensor, target: Target, gradient: Bool, rules: BackwardRules = .gradient) throws -> Outcome {
+    package func evaluate(image: Int, _ versions: Tensor, target: Target, gradient: Bool, rules: BackwardRules = .gradient) throws
+        -> Outcome
+    {
         var target = target
         switch target.kind {
         case .each(let classes):
             guard classes.indices.contains(image) else { throw Failure.shape("\(classes.count) target classes for a batch of \(images)") }
             target.kind = .index(classes[image])
-        case .weights(let tensor) where tensor.shape.first == images && images > 1: target.kind = .weights(try tensor.sliced(0, image..<(image + 1)))
+        case .weights(let tensor) where tensor.shape.first == images && images > 1:
+            target.kind = .weights(try tensor.sliced(0, image..<(image + 1)))
         default: break
         }
         return try model.evaluate(
-            Evaluation(try feeds(image: image, versions), target: target, gradients: gradient ? [input] : [], rules: rules, batch: batchSize, memory: memory), control)
+            Evaluation(
+                try feeds(image: image, versions), target: target, gradients: gradient ? [input] : [], rules: rules, batch: batchSize,
+                memory: memory), control)
     }
 
     /// Versions that may be held in memory at once: batches of them are made, evaluated and folded into the result.

@@ -41,7 +41,10 @@ package struct Dim: Hashable, Sendable {
         }
         let kept = sums.filter { $0.value != 0 }.map { Term(symbols: $0.key, factor: $0.value) }
         if kept.count > 16 { return .unknown }
-        return Dim(terms: kept.sorted { ($0.symbols.count, $0.symbols.joined(separator: "*")) > ($1.symbols.count, $1.symbols.joined(separator: "*")) })
+        return Dim(
+            terms: kept.sorted {
+                ($0.symbols.count, $0.symbols.joined(separator: "*")) > ($1.symbols.count, $1.symbols.joined(separator: "*"))
+            })
     }
 
     package static func + (a: Dim, b: Dim) -> Dim {
@@ -136,4 +139,3 @@ extension TensorType: CustomStringConvertible {
         return dims.isEmpty ? "\(element) scalar" : "\(element) " + dims.map(\.description).joined(separator: "x")
     }
 }
-

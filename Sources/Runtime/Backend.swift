@@ -21,7 +21,9 @@ package final class Backend: @unchecked Sendable {
     init(_ table: UnsafePointer<pellucid_backend>, path: String, host: Host) throws {
         let label = path.isEmpty ? "backend" : "backend '\(path)'"
         guard table.pointee.struct_size >= MemoryLayout<pellucid_backend>.size else {
-            throw Failure(.backend, "\(label): its table has \(table.pointee.struct_size) bytes, expected at least \(MemoryLayout<pellucid_backend>.size)")
+            throw Failure(
+                .backend,
+                "\(label): its table has \(table.pointee.struct_size) bytes, expected at least \(MemoryLayout<pellucid_backend>.size)")
         }
         guard table.pointee.abi == PELLUCID_BACKEND_ABI else {
             throw Failure(.backend, "\(label): built for ABI \(table.pointee.abi), this library has \(PELLUCID_BACKEND_ABI)")

@@ -57,7 +57,8 @@ extension Tensor {
             throw Failure.shape("parts of a batch have different shapes; run the batch in one piece (batch_size)")
         }
         if first.type == .string {
-            return try Tensor(strings: parts.flatMap { $0.storage.strings }, [parts.reduce(0) { $0 + $1.shape[0] }] + first.shape.dropFirst())
+            return try Tensor(
+                strings: parts.flatMap { $0.storage.strings }, [parts.reduce(0) { $0 + $1.shape[0] }] + first.shape.dropFirst())
         }
         let result = try Tensor.empty(first.type, [parts.reduce(0) { $0 + $1.shape[0] }] + first.shape.dropFirst())
         guard var to = result.start else { return result }
@@ -73,8 +74,12 @@ extension Tensor {
     /// Element-wise sum of two float tensors of one shape.
     static func sum(_ a: Tensor, _ b: Tensor) throws -> Tensor {
         if a.type == .float64 {
-            return try a.read(Double.self) { x in try b.read(Double.self) { y in try Tensor.make(a.shape, Double.self) { z in for i in z.indices { z[i] = x[i] + y[i] } } } }
+            return try a.read(Double.self) { x in
+                try b.read(Double.self) { y in try Tensor.make(a.shape, Double.self) { z in for i in z.indices { z[i] = x[i] + y[i] } } }
+            }
         }
-        return try a.read(Float.self) { x in try b.read(Float.self) { y in try Tensor.make(a.shape, Float.self) { z in for i in z.indices { z[i] = x[i] + y[i] } } } }
+        return try a.read(Float.self) { x in
+            try b.read(Float.self) { y in try Tensor.make(a.shape, Float.self) { z in for i in z.indices { z[i] = x[i] + y[i] } } }
+        }
     }
 }

@@ -39,7 +39,9 @@ final class BufferPool: Sendable {
             return address
         }
         if let found, let memory = UnsafeMutableRawPointer(bitPattern: found) { return memory }
-        guard size <= Memory.largest, let memory = support_allocate(size) else { throw Failure.memory("cannot allocate \(size) bytes for an activation") }
+        guard size <= Memory.largest, let memory = support_allocate(size) else {
+            throw Failure.memory("cannot allocate \(size) bytes for an activation")
+        }
         return memory
     }
 

@@ -69,7 +69,9 @@ struct Executor {
     private func check(_ tensor: Tensor, _ id: ValueID) throws {
         guard let type = plan.graph[id].type else { return }
         let fits = type.element == tensor.type && (type.shape.map { $0 == tensor.shape } ?? true)
-        guard fits else { throw Failure.failed("'\(plan.graph[id].name)' is \(tensor.type) \(Shape.text(tensor.shape)), the plan said \(type)") }
+        guard fits else {
+            throw Failure.failed("'\(plan.graph[id].name)' is \(tensor.type) \(Shape.text(tensor.shape)), the plan said \(type)")
+        }
     }
 
     /// Shows a hooked value to its hooks and takes their replacement.
@@ -80,7 +82,8 @@ struct Executor {
                 guard let current = values[id.index], let replacement = try hook.action(name, current) else { continue }
                 guard replacement.type == current.type, replacement.shape == current.shape else {
                     throw Failure.shape(
-                        "hook on '\(name)': expected \(current.type) \(Shape.text(current.shape)), found \(replacement.type) \(Shape.text(replacement.shape))")
+                        "hook on '\(name)': expected \(current.type) \(Shape.text(current.shape)), found \(replacement.type) \(Shape.text(replacement.shape))"
+                    )
                 }
                 values[id.index] = try replacement.contiguous()
             }

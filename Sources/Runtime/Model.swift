@@ -18,13 +18,17 @@ package final class Model: Sendable {
     private let plans = PlanCache(capacity: 24)
     /// The graph rewritten for values that must survive, by those that the default rewriting removes.
     private let rewritten = Mutex<[Set<String>: Graph]>([:])
+    /// See `outline`.
+    private let outlined = Mutex<Graph?>(nil)
     private let operators = OperatorSet.standard
 
     /// Names of the options, see `pellucid_model_load`.
     package static let options = ["backend", "passes", "memory", "external", "folder"]
 
     /// `metadata`: what the file tells about itself; `file`: its bytes, for the hash.
-    package init(graph: Graph, metadata: [String: String] = [:], file: Storage? = nil, runtime: Runtime, options: Options = Options()) throws {
+    package init(graph: Graph, metadata: [String: String] = [:], file: Storage? = nil, runtime: Runtime, options: Options = Options())
+        throws
+    {
         try options.reject(unlessIn: Model.options, of: "a model")
         self.runtime = runtime
         self.graph = graph
@@ -33,7 +37,10 @@ package final class Model: Sendable {
         guard memory > 0 else { throw Failure.invalid("option 'memory': expected a positive number of bytes, found \(memory)") }
         backends = try Model.choose(try options.text("backend"), from: runtime.backends)
         let choice = try options.text("passes") ?? "all"
-        passes = (try PassList.select(choice, from: PassList.beforeDifferentiation), try PassList.select(choice, from: PassList.afterDifferentiation))
+        passes = (
+            try PassList.select(choice, from: PassList.beforeDifferentiation),
+            try PassList.select(choice, from: PassList.afterDifferentiation)
+        )
         pool = BufferPool(limit: min(memory, 512 << 20))
         facts = metadata
         hash = FileHash(file)
@@ -65,6 +72,18 @@ package final class Model: Sendable {
 
     /// What is known of a value before a run.
     package func type(of name: String) -> TensorType? { graph.id(of: name).flatMap { graph[$0].type } }
+
+    /// The imported graph with the operators that exporters break up (LayerNormalization, Gelu) put together again and
+    /// shape arithmetic folded: what a method reads the network's structure from. Its values have the file's names.
+    package var outline: Graph {
+        get throws {
+            if let known = outlined.withLock({ $0 }) { return known }
+            var graph = graph
+            try PassList.run(PassList.recognition, on: &graph, context: PassContext(operators: operators, pinned: Set(graph.outputs)))
+            outlined.withLock { $0 = graph }
+            return graph
+        }
+    }
 
     // MARK: Evaluating
 
@@ -145,7 +164,8 @@ package final class Model: Sendable {
 
     private func plan(for evaluation: Evaluation, _ control: Control) throws -> Plan {
         let target = try evaluation.target.map { target in
-            TargetPlan(output: try target.output.map { try names.resolve($0) } ?? firstOutput(), score: target.score, isArgmax: target.isArgmax)
+            TargetPlan(
+                output: try target.output.map { try names.resolve($0) } ?? firstOutput(), score: target.score, isArgmax: target.isArgmax)
         }
         let request = PlanRequest(
             feeds: evaluation.feeds.sorted { $0.key < $1.key }.map { .init(name: $0.key, type: $0.value.type, shape: $0.value.shape) },
@@ -153,9 +173,11 @@ package final class Model: Sendable {
             forwardHooks: control.hooks.filter { $0.phase == .forward }.map(\.name),
             backwardHooks: control.hooks.filter { $0.phase == .backward }.map(\.name))
         return try plans.plan(request) {
-            let builder = PlanBuilder(request: request, rules: evaluation.rules, operators: operators, passes: passes.after, backends: backends)
+            let builder = PlanBuilder(
+                request: request, rules: evaluation.rules, operators: operators, passes: passes.after, backends: backends)
             let plan = try builder.plan(try rewrittenGraph(keeping: request))
-            runtime.log(2, "plan for \(request.feeds.map { "\($0.name) \(Shape.text($0.shape))" }.joined(separator: ", ")): \(plan.summary)")
+            runtime.log(
+                2, "plan for \(request.feeds.map { "\($0.name) \(Shape.text($0.shape))" }.joined(separator: ", ")): \(plan.summary)")
             return plan
         }
     }
@@ -168,12 +190,15 @@ package final class Model: Sendable {
     /// The imported graph after the passes that do not depend on shapes, with every value of the request still there.
     private func rewrittenGraph(keeping request: PlanRequest) throws -> Graph {
         let plain = try rewrite(pinning: [])
-        let asked = request.feeds.map(\.name) + request.wanted + request.gradients + request.forwardHooks + request.backwardHooks
+        let asked =
+            request.feeds.map(\.name) + request.wanted + request.gradients + request.forwardHooks + request.backwardHooks
             + [request.target?.output].compactMap { $0 }
         let present = Model.present(in: plain)
         let missing = Set(asked.filter { name in !(graph.id(of: name).map { present[$0.index] } ?? false) })
         // A weight that is fed or differentiated must not be folded into what is computed from it.
-        let weights = Set((request.gradients + request.feeds.map(\.name)).filter { name in graph.id(of: name).map { graph[$0].constant != nil } ?? false })
+        let weights = Set(
+            (request.gradients + request.feeds.map(\.name)).filter { name in graph.id(of: name).map { graph[$0].constant != nil } ?? false }
+        )
         let pins = missing.union(weights)
         return pins.isEmpty ? plain : try rewrite(pinning: pins)
     }

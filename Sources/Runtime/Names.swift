@@ -28,6 +28,7 @@ package struct Names: Sendable {
     /// The value's name for a value, node or module name.
     package func resolve(_ name: String) throws -> String {
         if let found = exact[name] ?? modules[name] { return found }
-        throw Failure.notFound("the model has no value, node or module '\(name)'\(Suggestion.text(for: name, among: Array(modules.keys) + Array(exact.keys)))")
+        throw Failure.notFound(
+            "the model has no value, node or module '\(name)'\(Suggestion.text(for: name, among: Array(modules.keys) + Array(exact.keys)))")
     }
 }

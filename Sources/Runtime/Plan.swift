@@ -66,7 +66,8 @@ final class Plan: Sendable {
             counts[place, default: [:]][step.op, default: 0] += 1
         }
         return counts.sorted { $0.key < $1.key }.map { place, operators in
-            "\(place): " + operators.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+            "\(place): "
+                + operators.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
         }.joined(separator: "; ")
     }
 

@@ -52,7 +52,9 @@ struct PlanBuilder {
     private func checkDifferentiable(_ values: [ValueID], in graph: Graph) throws {
         for id in values {
             if let type = graph[id].type, !type.element.isFloat {
-                throw Failure.unsupported("'\(graph[id].name)' holds \(type.element); a gradient needs a floating-point value, such as the embedding that follows it")
+                throw Failure.unsupported(
+                    "'\(graph[id].name)' holds \(type.element); a gradient needs a floating-point value, such as the embedding that follows it"
+                )
             }
         }
     }
@@ -78,7 +80,9 @@ struct PlanBuilder {
             graph[id].type = TensorType(feed.type, shape: feed.shape)
         }
         graph.inputs += fed.map(\.1).filter { !graph.inputs.contains($0) }
-        graph.outputs = try (request.wanted + request.forwardHooks + [request.target?.output].compactMap { $0 }).map { try find($0, in: graph) }
+        graph.outputs = try (request.wanted + request.forwardHooks + [request.target?.output].compactMap { $0 }).map {
+            try find($0, in: graph)
+        }
         keepNeeded(&graph, from: graph.outputs)
         try graph.inferAll(operators: operators)
         return graph
@@ -155,7 +159,8 @@ struct PlanBuilder {
                 live += outputs.reduce(0) { $0 + bytes($1, graph) }
                 peak = max(peak, live)
                 guard peak <= Memory.bytes else {
-                    throw Failure.memory("the run needs more than \(peak >> 20) MiB at once, this process can have \(Memory.bytes >> 20) MiB")
+                    throw Failure.memory(
+                        "the run needs more than \(peak >> 20) MiB at once, this process can have \(Memory.bytes >> 20) MiB")
                 }
                 let released = Set(node.inputs.compactMap { $0 } + outputs).filter { last[$0.index] == index }
                 live -= released.reduce(0) { $0 + bytes($1, graph) }

@@ -80,7 +80,8 @@ final class Program {
     }
 
     private func view(_ type: ElementType, _ shape: [Int], _ data: UnsafeMutableRawPointer?) -> pellucid_view {
-        pellucid_view(data: data, dtype: type.rawValue, rank: Int32(shape.count), shape: UnsafePointer(copy(shape.map { Int64($0) })), strides: nil)
+        pellucid_view(
+            data: data, dtype: type.rawValue, rank: Int32(shape.count), shape: UnsafePointer(copy(shape.map { Int64($0) })), strides: nil)
     }
 
     private func encode(_ attributes: [String: Attribute]) -> [pellucid_attribute]? {

@@ -34,11 +34,12 @@ enum ReferenceBackend {
     }
 
     /// The device of this backend is nothing but a mark.
-    private static let open: @convention(c) (UnsafePointer<pellucid_host>?, UnsafePointer<CChar>?, UnsafeMutablePointer<OpaquePointer?>?) -> pellucid_status = {
-        _, _, out in
-        out?.pointee = OpaquePointer(bitPattern: 1)
-        return pellucid_status(PELLUCID_OK)
-    }
+    private static let open:
+        @convention(c) (UnsafePointer<pellucid_host>?, UnsafePointer<CChar>?, UnsafeMutablePointer<OpaquePointer?>?) -> pellucid_status = {
+            _, _, out in
+            out?.pointee = OpaquePointer(bitPattern: 1)
+            return pellucid_status(PELLUCID_OK)
+        }
 
     private static let supports: @convention(c) (OpaquePointer?, UnsafePointer<pellucid_program>?) -> Int32 = { _, program in
         guard let program = program?.pointee, program.node_count == 1, let op = program.nodes?.pointee.op else { return 0 }
@@ -46,7 +47,8 @@ enum ReferenceBackend {
     }
 
     private static let compile:
-        @convention(c) (OpaquePointer?, UnsafePointer<pellucid_program>?, UnsafeMutablePointer<OpaquePointer?>?) -> pellucid_status = { _, program, out in
+        @convention(c) (OpaquePointer?, UnsafePointer<pellucid_program>?, UnsafeMutablePointer<OpaquePointer?>?) -> pellucid_status = {
+            _, program, out in
             reporting {
                 guard let program, let out else { throw Failure.invalid("no program") }
                 out.pointee = OpaquePointer(Unmanaged.passRetained(try Compiled(program.pointee)).toOpaque())
@@ -54,7 +56,8 @@ enum ReferenceBackend {
         }
 
     private static let run:
-        @convention(c) (OpaquePointer?, UnsafePointer<pellucid_view>?, UnsafePointer<pellucid_view>?) -> pellucid_status = { kernel, inputs, outputs in
+        @convention(c) (OpaquePointer?, UnsafePointer<pellucid_view>?, UnsafePointer<pellucid_view>?) -> pellucid_status = {
+            kernel, inputs, outputs in
             reporting {
                 guard let kernel else { throw Failure.invalid("no kernel") }
                 try Unmanaged<Compiled>.fromOpaque(UnsafeRawPointer(kernel)).takeUnretainedValue().run(inputs, outputs)
@@ -129,7 +132,9 @@ private final class Compiled: Sendable {
         let results = try op.compute(Call(node: node, inputs: tensors))
         var position = 0
         for (index, output) in node.outputs.enumerated() where output != nil {
-            guard index < results.count, let outputs else { throw Failure.failed("\(op.name) computed \(results.count) outputs, expected \(outputCount)") }
+            guard index < results.count, let outputs else {
+                throw Failure.failed("\(op.name) computed \(results.count) outputs, expected \(outputCount)")
+            }
             try results[index].copy(to: outputs[position])
             position += 1
         }

@@ -19,7 +19,8 @@ package enum Suggestion {
             let distance = edits(wanted, other)
             if distance <= limit { scored.append((candidate, distance)) }
         }
-        return scored.sorted { ($0.distance, $0.name.utf8.count, $0.name) < ($1.distance, $1.name.utf8.count, $1.name) }.prefix(3).map(\.name)
+        return scored.sorted { ($0.distance, $0.name.utf8.count, $0.name) < ($1.distance, $1.name.utf8.count, $1.name) }.prefix(3).map(
+            \.name)
     }
 
     private static func contains(_ text: [UInt8], _ part: [UInt8]) -> Bool {

@@ -58,10 +58,14 @@ package struct Target: Sendable {
     /// Weights over an output of `shape` (images first, classes second) whose weighted sum is the score.
     package func weights(_ shape: [Int], element: ElementType) throws -> Tensor {
         let batch = shape.first ?? 1
-        guard shape.count > 1 || !needsClasses else { throw Failure.shape("the target's output is \(Shape.text(shape)); a class needs images x classes") }
+        guard shape.count > 1 || !needsClasses else {
+            throw Failure.shape("the target's output is \(Shape.text(shape)); a class needs images x classes")
+        }
         let classes = shape.count > 1 ? shape[1] : 1
         func check(_ index: Int) throws {
-            guard (0..<classes).contains(index) else { throw Failure.invalid("target class \(index) is out of range, the output has \(classes) classes") }
+            guard (0..<classes).contains(index) else {
+                throw Failure.invalid("target class \(index) is out of range, the output has \(classes) classes")
+            }
         }
         let positions = shape.dropFirst(2).reduce(1, *)
         var chosen: [(image: Int, index: Int, weight: (Int) -> Float)] = []

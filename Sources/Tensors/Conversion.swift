@@ -116,7 +116,15 @@ protocol Castable: Element {
 extension Castable where Self: FixedWidthInteger {
     /// Truncates; saturates where C leaves the result undefined, and NaN becomes 0.
     init(floating value: Double) {
-        if value.isNaN { self = 0 } else if value <= Double(Self.min) { self = .min } else if value >= Double(Self.max) { self = .max } else { self = Self(value) }
+        if value.isNaN {
+            self = 0
+        } else if value <= Double(Self.min) {
+            self = .min
+        } else if value >= Double(Self.max) {
+            self = .max
+        } else {
+            self = Self(value)
+        }
     }
     init<I: BinaryInteger>(integer: I) { self = Self(truncatingIfNeeded: integer) }
 }

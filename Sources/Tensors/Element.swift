@@ -50,7 +50,9 @@ extension Tensor {
     package func array<T: Element>(_: T.Type = T.self) throws -> [T] { try read(T.self) { Array($0) } }
 
     /// A tensor computed element by element.
-    package static func make<T: Element>(_ shape: [Int], _: T.Type = T.self, _ body: (UnsafeMutableBufferPointer<T>) throws -> Void) throws -> Tensor {
+    package static func make<T: Element>(_ shape: [Int], _: T.Type = T.self, _ body: (UnsafeMutableBufferPointer<T>) throws -> Void) throws
+        -> Tensor
+    {
         let tensor = try Tensor.empty(T.type, shape)
         try tensor.write(T.self, body)
         return tensor

@@ -38,9 +38,12 @@ package struct SHA256: Sendable {
 
     /// Whole blocks of 64 bytes.
     private mutating func absorb(_ bytes: UnsafeRawBufferPointer) {
-        let isDone = usesInstructions && state.withUnsafeMutableBufferPointer { state in
-            support_sha256(state.baseAddress, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count / 64, Self.constants) != 0
-        }
+        let isDone =
+            usesInstructions
+            && state.withUnsafeMutableBufferPointer { state in
+                support_sha256(state.baseAddress, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count / 64, Self.constants)
+                    != 0
+            }
         if !isDone { absorbPlain(bytes) }
     }
 

@@ -23,7 +23,9 @@ package final class Storage: @unchecked Sendable {
 
     /// New memory, 64-byte aligned, not initialised unless `zeroed`.
     package static func allocate(_ count: Int, zeroed: Bool = false) throws -> Storage {
-        guard count >= 0, count <= Memory.largest, let memory = support_allocate(count) else { throw Failure.memory("cannot allocate \(count) bytes") }
+        guard count >= 0, count <= Memory.largest, let memory = support_allocate(count) else {
+            throw Failure.memory("cannot allocate \(count) bytes")
+        }
         if zeroed { _ = memory.initializeMemory(as: UInt8.self, repeating: 0, count: count) }
         return Storage(bytes: .init(start: memory, count: count)) { support_deallocate($0.baseAddress) }
     }

@@ -104,8 +104,12 @@ package struct Tensor: Sendable {
     }
 
     /// `step` is in bytes; the source may be unaligned (file maps).
-    private static func copyRow<T: BitwiseCopyable>(_: T.Type, _ from: UnsafeMutableRawPointer, _ step: Int, _ to: UnsafeMutableRawPointer, _ count: Int) {
-        for i in 0..<count { to.storeBytes(of: from.loadUnaligned(fromByteOffset: i * step, as: T.self), toByteOffset: i * MemoryLayout<T>.size, as: T.self) }
+    private static func copyRow<T: BitwiseCopyable>(
+        _: T.Type, _ from: UnsafeMutableRawPointer, _ step: Int, _ to: UnsafeMutableRawPointer, _ count: Int
+    ) {
+        for i in 0..<count {
+            to.storeBytes(of: from.loadUnaligned(fromByteOffset: i * step, as: T.self), toByteOffset: i * MemoryLayout<T>.size, as: T.self)
+        }
     }
 
     private func copyStrided(into copy: Tensor) {

@@ -14,7 +14,8 @@ import Testing
         "Dylib": ["CAPI"],
     ]
     private static let system: Set<String> = ["Glibc", "Synchronization"]
-    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
 
     private func sources(of target: String) throws -> [URL] {
         let folder = Self.root.appendingPathComponent("Sources/\(target)")
@@ -30,14 +31,17 @@ import Testing
                 let words = line.split(separator: " ")
                 guard let at = words.firstIndex(of: "import"), at <= 1, words.count == at + 2 else { continue }
                 let module = String(words[at + 1])
-                #expect(Self.allowed[target]!.contains(module) || Self.system.contains(module), "\(file.lastPathComponent) imports \(module)")
+                #expect(
+                    Self.allowed[target]!.contains(module) || Self.system.contains(module), "\(file.lastPathComponent) imports \(module)")
             }
         }
     }
 
     @Test func everySwiftTargetIsListed() throws {
         let folders = try FileManager.default.contentsOfDirectory(atPath: Self.root.appendingPathComponent("Sources").path)
-        for folder in folders where try !sources(of: folder).isEmpty { #expect(Self.allowed[folder] != nil, "\(folder) is not in the table") }
+        for folder in folders where try !sources(of: folder).isEmpty {
+            #expect(Self.allowed[folder] != nil, "\(folder) is not in the table")
+        }
     }
 
     @Test func filesStaySmall() throws {
@@ -59,7 +63,8 @@ import Testing
             return try #require(text.split(separator: "\n").first { $0.contains(marker) }.map(String.init))
         }
         let places = [
-            ("Makefile", "VERSION :="), ("bindings/python/pyproject.toml", "version ="), ("bindings/python/pellucid/__init__.py", "__version__"),
+            ("Makefile", "VERSION :="), ("bindings/python/pyproject.toml", "version ="),
+            ("bindings/python/pellucid/__init__.py", "__version__"),
             ("Sources/BackendCPU/backend.c", ".version ="), ("Sources/Tensors/Library.swift", "let version"),
         ]
         let versions = try places.map { try line($0.0, $0.1).filter { $0.isNumber || $0 == "." } }.map { $0.drop { $0 == "." } }

@@ -48,7 +48,8 @@ struct GoldenCase {
         let tensors: [Entry]
     }
 
-    static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Golden/data")
+    static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent(
+        "Golden/data")
     static let names = ["cnn", "vit", "residual", "probability"]
 
     let input: String

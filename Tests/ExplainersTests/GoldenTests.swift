@@ -9,7 +9,9 @@ import Testing
     /// Largest absolute difference over largest absolute value.
     private static let tolerance = 1e-3
 
-    private static let cases: [(String, String)] = GoldenCase.names.flatMap { name in ["model.onnx", "model-dynamo.onnx"].map { (name, $0) } }
+    private static let cases: [(String, String)] = GoldenCase.names.flatMap { name in
+        ["model.onnx", "model-dynamo.onnx"].map { (name, $0) }
+    }
 
     @Test(arguments: cases) func agreesWithTheReference(_ name: String, _ file: String) throws {
         let golden = try GoldenCase(name)
@@ -41,10 +43,13 @@ import Testing
         case "neuron": return try neuron(check, golden, file, model, feeds)
         default:
             guard let options = try options(check, golden, file) else { return nil }
-            let result = try MethodList.explain(check.what, model: model, feeds: feeds, target: target, options: options, control: Control())
+            let result = try MethodList.explain(
+                check.what, model: model, feeds: feeds, target: target, options: options, control: Control())
             if let delta = check.delta {
                 let gaps = try #require(result.tensors["completeness_gaps"]).doubles()
-                for (ours, captum) in zip(gaps, try golden.tensor(delta).doubles()) { #expect(abs(ours - captum) < 1e-3, "\(check.tensor) gap \(ours), \(captum)") }
+                for (ours, captum) in zip(gaps, try golden.tensor(delta).doubles()) {
+                    #expect(abs(ours - captum) < 1e-3, "\(check.tensor) gap \(ours), \(captum)")
+                }
             }
             return try fitted(try #require(result.tensors["map"]), golden.tensor(check.tensor).shape)
         }
@@ -83,7 +88,9 @@ import Testing
 
     private func rectifiers(_ check: GoldenCase.Check) -> String { check.rectifiers?.contains("Clip") ?? false ? "rectifiers" : "relu" }
 
-    private func neuron(_ check: GoldenCase.Check, _ golden: GoldenCase, _ file: String, _ model: Model, _ feeds: [String: Tensor]) throws -> Tensor? {
+    private func neuron(_ check: GoldenCase.Check, _ golden: GoldenCase, _ file: String, _ model: Model, _ feeds: [String: Tensor]) throws
+        -> Tensor?
+    {
         guard let attribution = check.attribution, let layer = check.layer, let unit = check.neuron, unit.count == 3 else { return nil }
         guard ["guided-backprop", "deconvolution"].contains(attribution) else { return nil }
         var options = Options()
@@ -91,7 +98,8 @@ import Testing
         options["unit"] = .text(unit.map(String.init).joined(separator: ","))
         options["select"] = .text("neuron")
         options["apply_to"] = .text(rectifiers(check))
-        return try MethodList.explain(attribution, model: model, feeds: feeds, target: Target(), options: options, control: Control()).tensors["map"]
+        return try MethodList.explain(attribution, model: model, feeds: feeds, target: Target(), options: options, control: Control())
+            .tensors["map"]
     }
 }
 

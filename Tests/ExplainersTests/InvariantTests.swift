@@ -16,13 +16,17 @@ import Testing
         x = try golden.tensor("x")
     }
 
-    private func explain(_ method: String, _ settings: [String: Options.Entry] = [:], target: Target = Target(.index(3))) throws -> Explanation {
+    private func explain(_ method: String, _ settings: [String: Options.Entry] = [:], target: Target = Target(.index(3))) throws
+        -> Explanation
+    {
         var options = Options()
         for (name, value) in settings { options[name] = value }
         return try MethodList.explain(method, model: model, feeds: [golden.input: x], target: target, options: options, control: Control())
     }
 
-    private func map(_ method: String, _ settings: [String: Options.Entry] = [:]) throws -> Tensor { try #require(try explain(method, settings).tensors["map"]) }
+    private func map(_ method: String, _ settings: [String: Options.Entry] = [:]) throws -> Tensor {
+        try #require(try explain(method, settings).tensors["map"])
+    }
 
     @Test func gradCamIsCamOverAreaOnAPooledHead() throws {
         let cam = try map("cam", ["relu": .integer(0)])
@@ -45,7 +49,10 @@ import Testing
     @Test func smoothGradWithoutNoiseIsTheGradient() throws {
         let plain = try map("saliency", ["abs": .integer(0)])
         #expect(try difference(map("smoothgrad", ["noise": .real(0), "n_samples": .integer(4)]), plain) < 1e-5)
-        #expect(try map("smoothgrad", ["noise": .real(0), "n_samples": .integer(4), "kind": .text("vargrad")]).doubles().allSatisfy { $0 < 1e-10 })
+        #expect(
+            try map("smoothgrad", ["noise": .real(0), "n_samples": .integer(4), "kind": .text("vargrad")]).doubles().allSatisfy {
+                $0 < 1e-10
+            })
     }
 
     @Test func squaredMinusSquareIsVariance() throws {
@@ -87,7 +94,8 @@ import Testing
 
     @Test func toleranceDoublesTheSteps() throws {
         let loose = try explain("integrated-gradients", ["n_steps": .integer(2), "quadrature": .text("riemann_left")])
-        let tight = try explain("integrated-gradients", ["n_steps": .integer(2), "quadrature": .text("riemann_left"), "tolerance": .real(0.02)])
+        let tight = try explain(
+            "integrated-gradients", ["n_steps": .integer(2), "quadrature": .text("riemann_left"), "tolerance": .real(0.02)])
         #expect(abs(tight.numbers["completeness_gap"] ?? 1) < abs(loose.numbers["completeness_gap"] ?? 0))
     }
 
@@ -97,7 +105,8 @@ import Testing
             var options = Options()
             options["n_steps"] = .integer(steps)
             options["batch_size"] = .integer(4)
-            _ = try MethodList.explain("integrated-gradients", model: model, feeds: [golden.input: x], target: Target(), options: options, control: control)
+            _ = try MethodList.explain(
+                "integrated-gradients", model: model, feeds: [golden.input: x], target: Target(), options: options, control: control)
             #expect(control.backwards == 2 * steps)
             return control.peakBytes
         }
@@ -119,7 +128,8 @@ import Testing
     @Test func infiniteInputIsRefused() throws {
         let bad = try Tensor([Float](repeating: .nan, count: x.count), x.shape)
         let failure = #expect(throws: Failure.self) {
-            try MethodList.explain("saliency", model: model, feeds: [golden.input: bad], target: Target(), options: Options(), control: Control())
+            try MethodList.explain(
+                "saliency", model: model, feeds: [golden.input: bad], target: Target(), options: Options(), control: Control())
         }
         #expect(failure?.message.contains("NaN") ?? false)
     }
@@ -134,5 +144,47 @@ import Testing
         #expect((members["options"] as? [String: Any])?["relu"] as? Bool == true)
         #expect((members["peak_bytes"] as? Int ?? 0) > 0)
         #expect(((members["model"] as? [String: Any])?["hash"] as? String)?.count == 64)
+    }
+}
+
+/// What Grad-CAM reads off real networks.
+@Suite struct StructureTests {
+    private static let models = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .appendingPathComponent("Fixtures/models")
+
+    /// The layer that is chosen by default, its layout, and the map's shape.
+    private func structure(_ file: String, _ shape: [Int]) throws -> (layout: String, map: [Int], isZero: Bool) {
+        let model = try Model(path: Self.models.appendingPathComponent(file).path, runtime: try Runtime())
+        let random = Random(seed: 5)
+        let x = try Tensor((0..<shape.reduce(1, *)).map { Float(random.uniform(UInt64($0))) }, shape)
+        let result = try MethodList.explain(
+            "grad-cam", model: model, feeds: [model.inputs[0].name: x], target: Target(), options: Options(), control: Control())
+        let members = try #require(try JSONSerialization.jsonObject(with: Data(result.manifest.utf8)) as? [String: Any])
+        let layout = try #require((members["options"] as? [String: Any])?["layout"] as? String)
+        let map = try #require(result.tensors["map"])
+        return (layout, map.shape, try map.doubles().allSatisfy { $0 == 0 })
+    }
+
+    @Test func transformerWithClassToken() throws {
+        let found = try structure("fashion_vit_tiny.onnx", [1, 1, 28, 28])
+        #expect(found.layout == "tokens, 1 + 4x4" && found.map == [1, 1, 4, 4])
+        #expect(!found.isZero)
+    }
+
+    @Test(arguments: [("squeezenet1_1.onnx", [1, 3, 227, 227]), ("efficientnet_lite0.onnx", [1, 3, 224, 224]), ("fashion_cnn_gap.onnx", [1, 1, 28, 28])])
+    func convolutional(_ file: String, _ shape: [Int]) throws {
+        let found = try structure(file, shape)
+        #expect(found.layout == "nchw" && found.map.count == 4 && found.map[2] == found.map[3])
+    }
+
+    /// The golden transformer with its LayerNormalization and Gelu written out, as exporters before opset 17 do.
+    @Test func transformerWithBrokenUpNormalisation() throws {
+        let file = GoldenCase.folder.appendingPathComponent("vit/model-opset13.onnx")
+        let model = try Model(path: file.path, runtime: try Runtime())
+        let x = try GoldenCase("vit").tensor("x")
+        let result = try MethodList.explain(
+            "grad-cam", model: model, feeds: [model.inputs[0].name: x], target: Target(), options: Options(), control: Control())
+        #expect(result.manifest.contains("tokens, 1 + 3x4"), "\(result.manifest)")
+        #expect(try #require(result.tensors["map"]).doubles().contains { $0 > 0 })
     }
 }

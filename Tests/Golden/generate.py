@@ -83,13 +83,18 @@ def to_json(index):
 
 
 def export(case):
-    """model.onnx: legacy exporter, opset 17; model-dynamo.onnx: today's default, weights in model-dynamo.onnx.data."""
+    """model.onnx: legacy exporter, opset 17; model-dynamo.onnx: today's default, weights in model-dynamo.onnx.data.
+
+    model-opset13.onnx, not compared value by value: LayerNormalization and Gelu written out, as before opset 17.
+    """
     network, example = case.network.float(), case.x.float()
     names = dict(input_names=["input"], output_names=["output"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         legacy = case.folder / "model.onnx"
         torch.onnx.export(network, (example,), str(legacy), dynamo=False, opset_version=17,
+                          dynamic_axes={"input": {0: "N"}, "output": {0: "N"}}, **names)
+        torch.onnx.export(network, (example,), str(case.folder / "model-opset13.onnx"), dynamo=False, opset_version=13,
                           dynamic_axes={"input": {0: "N"}, "output": {0: "N"}}, **names)
         dynamo = case.folder / "model-dynamo.onnx"
         program = torch.onnx.export(network, (example,), dynamo=True, opset_version=20, verbose=False,

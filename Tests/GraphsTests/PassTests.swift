@@ -140,7 +140,10 @@ struct Sketch {
     @Test(arguments: ["ij->ji", "ij,jk->i", "ii,ij->j", "...i,ij->...j"]) func otherEinsumsStay(_ equation: String) throws {
         var s = Sketch()
         let x = s.input("x", 3, 3), w = s.input("w", 3, 3)
-        let y = try equation.contains(",") ? s.node("Einsum", x, w, attributes: ["equation": .string(equation)]) : s.node("Einsum", x, attributes: ["equation": .string(equation)])
+        let y =
+            try equation.contains(",")
+            ? s.node("Einsum", x, w, attributes: ["equation": .string(equation)])
+            : s.node("Einsum", x, attributes: ["equation": .string(equation)])
         #expect(try rewritten(s, to: y, by: [.einsumToMatMul]).ops == ["Einsum"])
     }
 

@@ -40,7 +40,8 @@ import Testing
 
     @Test func explicitPadsOfAnAskedOutputShape() throws {
         var graph = Graph()
-        let x = graph.add("x", type: TensorType(.float32, shape: [1, 1, 3, 3])), w = graph.add("w", type: TensorType(.float32, shape: [1, 2, 3, 3]))
+        let x = graph.add("x", type: TensorType(.float32, shape: [1, 1, 3, 3])),
+            w = graph.add("w", type: TensorType(.float32, shape: [1, 2, 3, 3]))
         let attributes: [String: Attribute] = ["strides": .ints([3, 2]), "output_shape": .ints([10, 8])]
         graph.nodes = [Node(op: "ConvTranspose", name: "n", inputs: [x, w], outputs: [graph.add("y")], attributes: attributes)]
         #expect(try Pass.explicitPads.apply(&graph, PassContext(operators: .standard, pinned: [])))
@@ -51,7 +52,8 @@ import Testing
     @Test func fusedConvolutionAddsAndActivates() throws {
         let x = try ramp(1, 2, 4, 4), w = try ramp(3, 2, 3, 3), residual = try ramp(1, 3, 2, 2)
         let plain = try run("Conv", [x, w], [:])[0].doubles()
-        let fused = try run("Conv", [x, w, nil, residual], ["activation": .string("Clip"), "activation_alpha": .float(-1), "activation_beta": .float(6)])
+        let fused = try run(
+            "Conv", [x, w, nil, residual], ["activation": .string("Clip"), "activation_alpha": .float(-1), "activation_beta": .float(6)])
         let expected = try zip(plain, residual.doubles()).map { min(max($0 + $1, -1), 6) }
         #expect(try fused[0].doubles() == expected)
         #expect(throws: Failure.self) { try run("Conv", [x, w], ["activation": .string("Nothing")]) }
@@ -61,7 +63,9 @@ import Testing
         let x = try ramp(1, 4, 5, 5), w = try ramp(2, 3, 3, 3)
         #expect { try run("Conv", [x, w], [:]) } throws: { "\($0)".contains("weight has 3 input channels, input has 4") }
         #expect { try run("MaxPool", [x], ["kernel_shape": .ints([9, 1])]) } throws: { "\($0)".contains("window of 9 elements is larger") }
-        for attributes: [String: Attribute] in [["strides": .ints([0, 1])], ["dilations": .ints([1 << 40, 1])], ["pads": .ints([1])], ["group": .int(0)]] {
+        for attributes: [String: Attribute] in [
+            ["strides": .ints([0, 1])], ["dilations": .ints([1 << 40, 1])], ["pads": .ints([1])], ["group": .int(0)],
+        ] {
             #expect(throws: Failure.self) { try run("Conv", [x, ramp(2, 4, 3, 3)], attributes) }
         }
     }
@@ -89,7 +93,8 @@ import Testing
         var lowerer = Lowerer(operators: .standard)
         let x = lowerer.constant(try Tensor([Float(1), 2, 3, 4], [1, 1, 2, 2])), scales = lowerer.constant(try Tensor([Float(1), 1, 2, 3]))
         let y = lowerer.graph.add("y")
-        try lowerer.lower(Node(op: "Upsample", name: "u", inputs: [x, scales], outputs: [y], attributes: ["mode": .string("nearest")]), opset: 9)
+        try lowerer.lower(
+            Node(op: "Upsample", name: "u", inputs: [x, scales], outputs: [y], attributes: ["mode": .string("nearest")]), opset: 9)
         let result = try #require(lowerer.graph[y].constant)
         #expect(result.shape == [1, 1, 4, 6])
         #expect(try result.doubles() == [1, 1, 1, 2, 2, 2, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 3, 3, 3, 4, 4, 4])

@@ -1,3 +1,4 @@
+import Glibc
 import Graphs
 import Runtime
 import Tensors
@@ -11,12 +12,15 @@ import Testing
     @Test func backendsAndPassesAgree() throws {
         let graph = try TinyModels.classifier()
         let x = try TinyModels.image(3)
-        let oracle = try run(TinyModels.model(graph, ["backend": .text("reference"), "passes": .text("none")]), ["x": x], ["logits", "relu_out"])
+        let oracle = try run(
+            TinyModels.model(graph, ["backend": .text("reference"), "passes": .text("none")]), ["x": x], ["logits", "relu_out"])
         for backend in ["reference", "cpu"] {
             for passes in ["all", "none"] {
                 let model = try TinyModels.model(graph, ["backend": .text(backend), "passes": .text(passes)])
                 let got = try run(model, ["x": x], ["logits", "relu_out"])
-                for name in ["logits", "relu_out"] { #expect(try difference(got.value(name), oracle.value(name)) < 1e-5, "\(backend) \(passes) \(name)") }
+                for name in ["logits", "relu_out"] {
+                    #expect(try difference(got.value(name), oracle.value(name)) < 1e-5, "\(backend) \(passes) \(name)")
+                }
             }
         }
     }
@@ -44,7 +48,9 @@ import Testing
             _ = try TinyModels.add(&b, "Add", "skip", [relu, id("x")], to: id("y"))
         }
         let model = try TinyModels.model(graph)
-        let failure = #expect(throws: Failure.self) { try run(model, ["relu_out": try Tensor([Float](repeating: 1, count: 4), [1, 4])], ["y"]) }
+        let failure = #expect(throws: Failure.self) {
+            try run(model, ["relu_out": try Tensor([Float](repeating: 1, count: 4), [1, 4])], ["y"])
+        }
         #expect(failure?.message.contains("needs 'x'") ?? false, "\(failure?.message ?? "")")
     }
 
@@ -84,7 +90,10 @@ import Testing
         let x = try TinyModels.image(1)
         let names = ["x", "relu_out", "conv.weight"]
         let outcome = try model.evaluate(Evaluation(["x": x], wanted: ["relu_out"], target: Target(.index(2)), gradients: names), Control())
-        for (name, value) in [("x", x), ("relu_out", try outcome.value("relu_out")), ("conv.weight", try Tensor(TinyModels.numbers(108, seed: 1), [4, 3, 3, 3]))] {
+        for (name, value) in [
+            ("x", x), ("relu_out", try outcome.value("relu_out")),
+            ("conv.weight", try Tensor(TinyModels.numbers(108, seed: 1), [4, 3, 3, 3])),
+        ] {
             let analytic = try outcome.gradient(name).doubles()
             for index in [0, value.count / 2, value.count - 1] {
                 func score(_ step: Float) throws -> Double {
@@ -103,7 +112,8 @@ import Testing
     @Test func aBatchIsSplitUnderTheMemoryBudgetWithEqualResults() throws {
         let graph = try TinyModels.classifier()
         let x = try TinyModels.image(9)
-        let whole = try TinyModels.model(graph).evaluate(Evaluation(["x": x], wanted: ["logits"], target: Target(), gradients: ["x", "fc.weight"]), Control())
+        let whole = try TinyModels.model(graph).evaluate(
+            Evaluation(["x": x], wanted: ["logits"], target: Target(), gradients: ["x", "fc.weight"]), Control())
         let control = Control()
         let small = try TinyModels.model(graph, ["memory": .integer(8000)])
         let split = try small.evaluate(Evaluation(["x": x], wanted: ["logits"], target: Target(), gradients: ["x", "fc.weight"]), control)
@@ -135,11 +145,21 @@ import Testing
         let model = try TinyModels.model(TinyModels.classifier())
         let x = try TinyModels.image(2)
         var ticks = 0
-        _ = try run(model, ["x": x], ["logits"], Control(isCancelled: { ticks += 1; return false }))
+        _ = try run(
+            model, ["x": x], ["logits"],
+            Control(isCancelled: {
+                ticks += 1; return false
+            }))
         #expect(ticks > 3)
         for stop in 1...ticks {
             var count = 0
-            let failure = #expect(throws: Failure.self) { try run(model, ["x": x], ["logits"], Control(isCancelled: { count += 1; return count == stop })) }
+            let failure = #expect(throws: Failure.self) {
+                try run(
+                    model, ["x": x], ["logits"],
+                    Control(isCancelled: {
+                        count += 1; return count == stop
+                    }))
+            }
             #expect(failure?.kind == .cancelled)
         }
     }
@@ -152,19 +172,26 @@ import Testing
         #expect(wrongType?.message.contains("float64") ?? false)
         let missing = #expect(throws: Failure.self) { try run(model, [:], ["logits"]) }
         #expect(missing?.message.contains("'x'") ?? false)
-        let range = #expect(throws: Failure.self) { try model.evaluate(Evaluation(["x": try TinyModels.image(1)], target: Target(.index(99))), Control()) }
+        let range = #expect(throws: Failure.self) {
+            try model.evaluate(Evaluation(["x": try TinyModels.image(1)], target: Target(.index(99))), Control())
+        }
         #expect(range?.message.contains("99") ?? false)
     }
 
     @Test func eightThreadsOnOneModelGiveTheSequentialResults() async throws {
         let model = try TinyModels.model(TinyModels.classifier())
         let inputs = try (0..<8).map { try TinyModels.image(1 + $0 % 3, seed: UInt64($0)) }
-        let expected = try inputs.map { try model.evaluate(Evaluation(["x": $0], target: Target(), gradients: ["x"]), Control()).gradient("x") }
+        let expected = try inputs.map {
+            try model.evaluate(Evaluation(["x": $0], target: Target(), gradients: ["x"]), Control()).gradient("x")
+        }
         await withTaskGroup(of: Bool.self) { group in
             for (input, reference) in zip(inputs, expected) {
                 group.addTask {
                     (0..<20).allSatisfy { _ in
-                        guard let again = try? model.evaluate(Evaluation(["x": input], target: Target(), gradients: ["x"]), Control()).gradient("x") else { return false }
+                        guard
+                            let again = try? model.evaluate(Evaluation(["x": input], target: Target(), gradients: ["x"]), Control())
+                                .gradient("x")
+                        else { return false }
                         return (try? difference(again, reference)) ?? 1 < 1e-6
                     }
                 }
@@ -183,7 +210,8 @@ import Testing
         #expect(close(try scores(Target()), [logits[0..<5].max()!, logits[5..<10].max()!]))
         #expect(close(try scores(Target(.each([0, 4]))), [logits[0], logits[9]]))
         #expect(close(try scores(Target(.sum([0, 2]))), [logits[0] + logits[2], logits[5] + logits[7]]))
-        #expect(close(try scores(Target(.weights(try Tensor([1, 0, 0, 0, -1] as [Float])))), [logits[0] - logits[4], logits[5] - logits[9]]))
+        #expect(
+            close(try scores(Target(.weights(try Tensor([1, 0, 0, 0, -1] as [Float])))), [logits[0] - logits[4], logits[5] - logits[9]]))
         let softmax = { (row: ArraySlice<Double>, index: Int) in exponent(row[row.startIndex + index]) / row.map(exponent).reduce(0, +) }
         #expect(close(try scores(Target(.index(1), score: .probability)), [softmax(logits[0..<5], 1), softmax(logits[5..<10], 1)]))
     }
@@ -197,5 +225,4 @@ import Testing
     }
 }
 
-import Glibc
 private func exponent(_ x: Double) -> Double { exp(x) }

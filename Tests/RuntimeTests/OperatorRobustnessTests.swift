@@ -61,7 +61,8 @@ import Testing
     func derivativesOfSenselessNodes(_ name: String, _ axis: Int) throws {
         var graph = Graph()
         let type = TensorType(.float32, [.symbol("N")])
-        let x = graph.add("x", type: type), w = graph.add("w", type: type), y = graph.add("y", type: type), seed = graph.add("seed", type: type)
+        let x = graph.add("x", type: type), w = graph.add("w", type: type), y = graph.add("y", type: type),
+            seed = graph.add("seed", type: type)
         graph.inputs = [x, w]
         graph.outputs = [y]
         graph.nodes = [Node(op: name, name: "node", inputs: [x, w], outputs: [y], attributes: ["axis": .int(axis)])]
@@ -93,7 +94,9 @@ import Testing
             _ = try TinyModels.add(&b, "ReduceSum", "sum", [sum], to: id("y"))
         }
         let model = try TinyModels.model(graph, ["passes": .text("none")])
-        let error = #expect(throws: Failure.self) { try model.evaluate(Evaluation(["x": Tensor.zeros(.float32, [1, 1])], wanted: ["y"]), Control()) }
+        let error = #expect(throws: Failure.self) {
+            try model.evaluate(Evaluation(["x": Tensor.zeros(.float32, [1, 1])], wanted: ["y"]), Control())
+        }
         #expect(error?.kind == .memory)
     }
 

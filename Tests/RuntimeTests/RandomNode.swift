@@ -38,7 +38,9 @@ struct RandomNode {
             attributes = sample.attributes
             outputs = sample.outputs
         } else {
-            for _ in 0..<Int.random(in: op.arity.lowerBound...min(op.arity.upperBound, op.arity.lowerBound + 3), using: &dice) { inputs.append(try anything()) }
+            for _ in 0..<Int.random(in: op.arity.lowerBound...min(op.arity.upperBound, op.arity.lowerBound + 3), using: &dice) {
+                inputs.append(try anything())
+            }
             outputs = Int.random(in: 1...3, using: &dice)
         }
         for _ in 0..<dice.pick([0, 1, 1, 2, 2, 3, 4]) { try mutate(pool) }
@@ -65,11 +67,16 @@ struct RandomNode {
     }
 
     private static let integers = [
-        0, 0, 1, 1, 2, 2, 3, 3, 4, 5, 7, 8, 10, 11, 16, -1, -1, -2, -3, -4, -5, 100, 1000, 65536, 1 << 31, -1 << 31, 1 << 32, 1 << 40, 1 << 52, 1 << 62,
+        0, 0, 1, 1, 2, 2, 3, 3, 4, 5, 7, 8, 10, 11, 16, -1, -1, -2, -3, -4, -5, 100, 1000, 65536, 1 << 31, -1 << 31, 1 << 32, 1 << 40,
+        1 << 52, 1 << 62,
         .max, .min, .max - 1, .min + 1, Int(Int32.max),
     ]
     private static let reals: [Double] = [0, 1, -1, 0.5, 2, 3, 1e-30, 1e30, -1e30, 1e300, .infinity, -.infinity, .nan, 1e-5, 1.7]
-    private static let words = ["", "a", "linear", "nearest", "cubic", "max", "SAME_UPPER", "SAME_LOWER", "VALID", "NOTSET", "reflect", "edge", "wrap", "constant", "add", "mul", "mean", "i,i->", "...ij,...jk->...ik", "ii", "ij,->", "reverse", "bidirectional", "Tanh", "half_pixel", "asymmetric", "align_corners", "tf_crop_and_resize", "floor", "ceil", "CRD", "DCR", "stretch", "not_smaller", "not_larger"]
+    private static let words = [
+        "", "a", "linear", "nearest", "cubic", "max", "SAME_UPPER", "SAME_LOWER", "VALID", "NOTSET", "reflect", "edge", "wrap", "constant",
+        "add", "mul", "mean", "i,i->", "...ij,...jk->...ik", "ii", "ij,->", "reverse", "bidirectional", "Tanh", "half_pixel", "asymmetric",
+        "align_corners", "tf_crop_and_resize", "floor", "ceil", "CRD", "DCR", "stretch", "not_smaller", "not_larger",
+    ]
 
     /// A small size most of the time.
     private mutating func size() -> Int { dice.pick([0, 1, 1, 1, 2, 2, 3, 4, 5, 6, 8, 9]) }
@@ -91,7 +98,12 @@ struct RandomNode {
     }
 
     private mutating func anything() throws -> Tensor {
-        try numbers(shape(), dice.pick([.float32, .float32, .float32, .int64, .int64, .int32, .bool, .float64, .uint8, .int8, .uint64, .int16, .string, .uint16, .uint32]))
+        try numbers(
+            shape(),
+            dice.pick([
+                .float32, .float32, .float32, .int64, .int64, .int32, .bool, .float64, .uint8, .int8, .uint64, .int16, .string, .uint16,
+                .uint32,
+            ]))
     }
 
     private mutating func numbers(_ shape: [Int], _ type: ElementType) throws -> Tensor {
@@ -120,7 +132,12 @@ struct RandomNode {
     }
 
     private mutating func changed(_ value: Attribute) -> Attribute {
-        if dice.one(in: 12) { return dice.pick([.int(number()), .float(dice.pick(RandomNode.reals)), .string(dice.pick(RandomNode.words)), .ints([]), .ints([number()]), .floats([]), .strings([]), .ints([number(), number()])]) }
+        if dice.one(in: 12) {
+            return dice.pick([
+                .int(number()), .float(dice.pick(RandomNode.reals)), .string(dice.pick(RandomNode.words)), .ints([]), .ints([number()]),
+                .floats([]), .strings([]), .ints([number(), number()]),
+            ])
+        }
         switch value {
         case .int: return .int(number())
         case .float: return .float(dice.pick(RandomNode.reals))
@@ -189,7 +206,11 @@ struct RandomNode {
         guard let results else { return [] }
         return zip(node.outputs, results).compactMap { id, result in
             guard let id, let type = graph[id].type else { return nil }
-            let fits = type.element == result.type && (type.dims.map { $0.count == result.shape.count && zip($0, result.shape).allSatisfy { $0.value == nil || $0.value == $1 } } ?? true)
+            let fits =
+                type.element == result.type
+                && (type.dims.map {
+                    $0.count == result.shape.count && zip($0, result.shape).allSatisfy { $0.value == nil || $0.value == $1 }
+                } ?? true)
             return fits ? nil : "\(self): inferred \(type), computed \(result.type) \(Shape.text(result.shape))"
         }
     }
@@ -208,7 +229,8 @@ struct RandomNode {
         for (id, tensor) in zip(node.inputs, inputs) { if let id, let tensor { values[id] = tensor } }
         for seed in seeds {
             guard let shape = derivative.graph[seed.gradient].type?.shape, let element = derivative.graph[seed.gradient].type?.element,
-                let count = try? Shape.count(shape), count < 1 << 20 else { return }
+                let count = try? Shape.count(shape), count < 1 << 20
+            else { return }
             values[seed.gradient] = try? Tensor([Double](repeating: 1, count: count), shape).converted(to: element)
         }
         for node in derivative.graph.nodes {
@@ -223,7 +245,12 @@ struct RandomNode {
 
 extension RandomNode: CustomStringConvertible {
     var description: String {
-        let types = inputs.map { $0.map { x in "\(x.type) [\(x.shape.map(String.init).joined(separator: ","))]" + (x.type.isInteger && x.count <= 8 ? "\((try? x.integers()) ?? [])" : "") } ?? "-" }
+        let types = inputs.map {
+            $0.map { x in
+                "\(x.type) [\(x.shape.map(String.init).joined(separator: ","))]"
+                    + (x.type.isInteger && x.count <= 8 ? "\((try? x.integers()) ?? [])" : "")
+            } ?? "-"
+        }
         let settings = attributes.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)".prefix(200) }
         return "\(op.name)(\(types.joined(separator: ", "))) {\(settings.joined(separator: " "))} -> \(outputs)"
     }

@@ -5,7 +5,9 @@ import Tensors
 /// Small networks built by hand.
 enum TinyModels {
     /// Builds a graph: inputs by name and dims, then nodes; the last value named `output` is the output.
-    static func graph(inputs: [(String, [Dim])], outputs: [String], _ build: (inout Lowerer, (String) -> ValueID) throws -> Void) throws -> Graph {
+    static func graph(inputs: [(String, [Dim])], outputs: [String], _ build: (inout Lowerer, (String) -> ValueID) throws -> Void) throws
+        -> Graph
+    {
         var lowerer = Lowerer(operators: .standard)
         for (name, dims) in inputs {
             let id = lowerer.graph.add(name, type: TensorType(.float32, dims))
@@ -13,14 +15,22 @@ enum TinyModels {
         }
         for name in outputs { _ = lowerer.graph.add(name) }
         let graph = lowerer.graph
-        try build(&lowerer) { graph.id(of: $0)! }
-        lowerer.graph.outputs = outputs.map { lowerer.graph.id(of: $0)! }
+        func id(_ name: String) -> ValueID {
+            guard let id = graph.id(of: name) else { preconditionFailure("no value \(name)") }
+            return id
+        }
+        try build(&lowerer, id)
+        lowerer.graph.outputs = outputs.map(id)
         return lowerer.graph
     }
 
-    static func add(_ lowerer: inout Lowerer, _ op: String, _ name: String, _ inputs: [ValueID?], to output: ValueID? = nil, _ attributes: [String: Attribute] = [:], module: String = "") throws -> ValueID {
+    static func add(
+        _ lowerer: inout Lowerer, _ op: String, _ name: String, _ inputs: [ValueID?], to output: ValueID? = nil,
+        _ attributes: [String: Attribute] = [:], module: String = ""
+    ) throws -> ValueID {
         let output = output ?? lowerer.graph.add("\(name)_out")
-        try lowerer.lower(Node(op: op, name: name, inputs: inputs, outputs: [output], attributes: attributes, origin: op, module: module), opset: 20)
+        try lowerer.lower(
+            Node(op: op, name: name, inputs: inputs, outputs: [output], attributes: attributes, origin: op, module: module), opset: 20)
         return output
     }
 

@@ -16,12 +16,13 @@ struct CAM: Explainer {
     init(_ settings: Settings) throws { pipeline = CAMPipeline(settings) }
 
     func explain(_ request: Request) throws -> Findings {
-        let structure = Structure(request.model.graph)
+        let structure = Structure(try request.model.outline)
         let head = try structure.pooledHead(before: try scored(request))
         let layer = structure.graph[head.map].name
         let outcome = try request.evaluate(wanted: [layer])
         let activation = try outcome.value(layer)
-        let map = try CAMPipeline.combine(try activation.converted(to: .float32).contiguous(), weights: try weights(head, activation.shape, request))
+        let map = try CAMPipeline.combine(
+            try activation.converted(to: .float32).contiguous(), weights: try weights(head, activation.shape, request))
         var findings = Findings(map: try pipeline.finish([map], request))
         findings.chosen["layer"] = .string(layer)
         return findings
@@ -29,12 +30,14 @@ struct CAM: Explainer {
 
     /// The logits: CAM explains the linear layer's output, whatever follows it.
     private func scored(_ request: Request) throws -> ValueID {
-        let graph = request.model.graph
+        let graph = try request.model.outline
         let producers = graph.producers()
         var at = try CAMPipeline.output(request)
         while producers[at.index] >= 0 {
             let node = graph.nodes[producers[at.index]]
-            guard ["Softmax", "LogSoftmax", "Sigmoid", "Identity"].contains(node.op), let input = node.inputs.first, let input else { break }
+            guard ["Softmax", "LogSoftmax", "Sigmoid", "Identity"].contains(node.op), let input = node.inputs.first, let input else {
+                break
+            }
             at = input
         }
         return at
@@ -48,7 +51,8 @@ struct CAM: Explainer {
         }
         let classes = matrix.shape[head.isTransposed ? 0 : 1]
         guard matrix.shape[head.isTransposed ? 1 : 0] == channels else {
-            throw Failure.unsupported("CAM: the linear layer reads \(matrix.shape[head.isTransposed ? 1 : 0]) numbers, the map has \(channels) channels")
+            throw Failure.unsupported(
+                "CAM: the linear layer reads \(matrix.shape[head.isTransposed ? 1 : 0]) numbers, the map has \(channels) channels")
         }
         let target = try request.fixedTarget().weights([images, classes], element: .float32)
         return try target.read(Float.self) { t in
@@ -58,7 +62,9 @@ struct CAM: Explainer {
                         for channel in 0..<channels {
                             var sum = 0.0
                             for c in 0..<classes where t[image * classes + c] != 0 {
-                                sum += Double(t[image * classes + c]) * Double(w[head.isTransposed ? c * channels + channel : channel * classes + c])
+                                sum +=
+                                    Double(t[image * classes + c])
+                                    * Double(w[head.isTransposed ? c * channels + channel : channel * classes + c])
                             }
                             out[image * channels + channel] = Float(head.alpha * sum)
                         }

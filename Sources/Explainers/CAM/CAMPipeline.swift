@@ -10,7 +10,9 @@ struct CAMPipeline {
         Parameter("relu", .boolean, default: "true", "keep what speaks for the target only"),
         Parameter("normalize", .boolean, default: "false", "each image's map to [0, 1]"),
         Parameter("resize", .choice(["none", "input"]), default: "none", "input: enlarge the map to the input's height and width"),
-        Parameter("interp", .choice(Interpolation.allCases.map(\.rawValue)), default: "half_pixel", "how resize interpolates; half_pixel is align_corners=False"),
+        Parameter(
+            "interp", .choice(Interpolation.allCases.map(\.rawValue)), default: "half_pixel",
+            "how resize interpolates; half_pixel is align_corners=False"),
     ]
 
     private let settings: Settings
@@ -22,7 +24,7 @@ struct CAMPipeline {
         if let text = try settings.text("layer") {
             return try text.split(separator: ",").map { try request.model.names.resolve(String($0.drop { $0 == " " })) }
         }
-        return [try Structure(request.model.graph).defaultLayer(before: try CAMPipeline.output(request))]
+        return [try Structure(try request.model.outline).defaultLayer(before: try CAMPipeline.output(request))]
     }
 
     /// The value that the target reads.
@@ -36,7 +38,9 @@ struct CAMPipeline {
     func layout(_ name: String, _ activation: Tensor, _ request: Request) throws -> LayerLayout {
         let layout = try LayerLayout(of: name, shape: activation.shape, model: request.model, settings: settings)
         guard activation.shape[0] == request.images else {
-            throw Failure.unsupported("layer '\(name)' is \(Shape.text(activation.shape)): its first axis is not the \(request.images) images (windows of a windowed attention?); choose a layer outside the windows")
+            throw Failure.unsupported(
+                "layer '\(name)' is \(Shape.text(activation.shape)): its first axis is not the \(request.images) images (windows of a windowed attention?); choose a layer outside the windows"
+            )
         }
         return layout
     }
@@ -44,7 +48,9 @@ struct CAMPipeline {
     /// `sum_k w_k A_k` of each image: activation images x channels x space, weights images x channels; one map per image.
     static func combine(_ activation: Tensor, weights: Tensor) throws -> Tensor {
         let images = activation.shape[0], channels = activation.shape[1], inner = activation.shape.dropFirst(2).reduce(1, *)
-        guard weights.shape == [images, channels] else { throw Failure.shape("\(Shape.text(weights.shape)) weights for a layer of \(channels) channels") }
+        guard weights.shape == [images, channels] else {
+            throw Failure.shape("\(Shape.text(weights.shape)) weights for a layer of \(channels) channels")
+        }
         return try activation.read(Float.self) { a in
             try weights.read(Float.self) { w in
                 try Tensor.make([images, 1] + activation.shape.dropFirst(2), Float.self) { out in
@@ -96,7 +102,9 @@ struct CAMPipeline {
     /// Height and width of an image input, channels first or last.
     private static func space(of request: Request) throws -> [Int] {
         let shape = try request.x.shape
-        guard shape.count == 4 else { throw Failure.unsupported("resize to the input needs an image input, '\(request.input)' is \(Shape.text(shape))") }
+        guard shape.count == 4 else {
+            throw Failure.unsupported("resize to the input needs an image input, '\(request.input)' is \(Shape.text(shape))")
+        }
         return shape[1] > 4 && shape[3] <= 4 ? [shape[1], shape[2]] : [shape[2], shape[3]]
     }
 }

@@ -8,8 +8,12 @@ struct GradCAM: Explainer {
         "grad-cam", family: "cam", summary: "A layer's channels weighted by the mean gradient of the score.",
         reference: "Selvaraju, Cogswell, Das, Vedantam, Parikh, Batra: Grad-CAM (2017)", needs: [.gradient, .layer],
         parameters: [
-            Parameter("layer", .value, "one layer, or several separated by commas (their normalised maps are averaged); default: what the network pools, or what enters its last attention block"),
-            Parameter("negative", .boolean, default: "false", "weights of -dS/dA: what speaks against the target (section 3.3 of the paper)"),
+            Parameter(
+                "layer", .value,
+                "one layer, or several separated by commas (their normalised maps are averaged); default: what the network pools, or what enters its last attention block"
+            ),
+            Parameter(
+                "negative", .boolean, default: "false", "weights of -dS/dA: what speaks against the target (section 3.3 of the paper)"),
         ] + LayerLayout.parameters + CAMPipeline.finishing)
 
     private let pipeline: CAMPipeline

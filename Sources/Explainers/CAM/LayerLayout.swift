@@ -12,9 +12,12 @@ enum LayerLayout: Equatable {
     case tokens(prefix: Int, height: Int, width: Int)
 
     static let parameters: [Parameter] = [
-        Parameter("layout", .choice(["auto", "nchw", "nhwc", "tokens"]), default: "auto", "axes of the layer; auto reads them off the graph"),
+        Parameter(
+            "layout", .choice(["auto", "nchw", "nhwc", "tokens"]), default: "auto", "axes of the layer; auto reads them off the graph"),
         Parameter("grid", .text, "with tokens: height and width of the token grid, as 14,14; default: from the patch embedding"),
-        Parameter("prefix_tokens", .integer(-1...4096), default: "-1", "with tokens: class and register tokens in front; -1: what the grid leaves over"),
+        Parameter(
+            "prefix_tokens", .integer(-1...4096), default: "-1",
+            "with tokens: class and register tokens in front; -1: what the grid leaves over"),
     ]
 
     var text: String {
@@ -28,15 +31,18 @@ enum LayerLayout: Equatable {
     /// The layout that the options or the graph give for a layer whose activation has `shape`.
     init(of name: String, shape: [Int], model: Model, settings: Settings) throws {
         guard shape.count >= 3 else {
-            throw Failure.unsupported("layer '\(name)' is \(Shape.text(shape)) and has no spatial axes; choose an earlier layer, such as the last convolution or block")
+            throw Failure.unsupported(
+                "layer '\(name)' is \(Shape.text(shape)) and has no spatial axes; choose an earlier layer, such as the last convolution or block"
+            )
         }
         switch try settings.choice("layout") {
         case "nchw": self = .channelsFirst
         case "nhwc": self = .channelsLast
         case "tokens": self = try LayerLayout.tokens(shape, model, settings)
         default:
-            let isLast = Structure(model.graph).hasChannelsLast(name)
-            if shape.count == 3, isLast ?? true, try settings.text("grid") != nil || isLast == true {
+            let structure = Structure(try model.outline)
+            let isLast = structure.hasChannelsLast(name)
+            if shape.count == 3, try settings.text("grid") != nil || isLast ?? structure.hasPatches(among: shape[1]) {
                 self = try LayerLayout.tokens(shape, model, settings)
             } else {
                 self = isLast ?? false ? .channelsLast : .channelsFirst
@@ -49,6 +55,7 @@ enum LayerLayout: Equatable {
         let count = shape[1]
         guard count > 0 else { throw Failure.shape("the layer is \(Shape.text(shape)): it has no tokens") }
         let given = try settings.integer("prefix_tokens", or: -1)
+        let structure = Structure(try model.outline)
         if let text = try settings.text("grid") {
             let sides = text.split(separator: ",").compactMap { Int(String($0)) }
             guard sides.count == 2, sides[0] > 0, sides[1] > 0, sides[0] <= count, sides[1] <= count, sides[0] * sides[1] <= count else {
@@ -57,7 +64,9 @@ enum LayerLayout: Equatable {
             return try checked(given < 0 ? count - sides[0] * sides[1] : given, sides[0], sides[1], count)
         }
         for prefix in given < 0 ? Array(0...min(16, count - 1)) : [given] {
-            if let grid = Structure(model.graph).patchGrid(of: count - prefix) { return .tokens(prefix: prefix, height: grid.0, width: grid.1) }
+            if let grid = structure.patchGrid(of: count - prefix) {
+                return .tokens(prefix: prefix, height: grid.0, width: grid.1)
+            }
         }
         for prefix in given < 0 ? Array(0...min(16, count - 1)) : [given] {
             var side = 0
@@ -69,7 +78,8 @@ enum LayerLayout: Equatable {
 
     private static func checked(_ prefix: Int, _ height: Int, _ width: Int, _ count: Int) throws -> LayerLayout {
         guard prefix + height * width == count else {
-            throw Failure.invalid("\(prefix) prefix tokens and a grid of \(height)x\(width) make \(prefix + height * width) tokens, the layer has \(count)")
+            throw Failure.invalid(
+                "\(prefix) prefix tokens and a grid of \(height)x\(width) make \(prefix + height * width) tokens, the layer has \(count)")
         }
         return .tokens(prefix: prefix, height: height, width: width)
     }

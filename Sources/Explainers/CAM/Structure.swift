@@ -38,7 +38,8 @@ struct Structure {
     /// enters its last attention block (in the last block's output the other tokens no longer reach the score).
     func defaultLayer(before output: ValueID) throws -> String {
         guard let found = collapse(before: output) else {
-            throw Failure.unsupported("no layer with spatial extent leads to '\(graph[output].name)'; give 'layer', or use a gradient method")
+            throw Failure.unsupported(
+                "no layer with spatial extent leads to '\(graph[output].name)'; give 'layer', or use a gradient method")
         }
         let isSelection = ["Gather", "Slice", "Split"].contains(found.node.op)
         return graph[isSelection ? try inputOfLastAttention(before: found.input) : found.input].name
@@ -46,7 +47,8 @@ struct Structure {
 
     /// What feeds the LayerNormalization in front of the last attention's Softmax.
     private func inputOfLastAttention(before value: ValueID) throws -> ValueID {
-        guard let softmax = ancestors(of: value).first(where: { $0.op == "Softmax" || $0.op == "Attention" }), let scores = softmax.inputs.first, let scores,
+        guard let softmax = ancestors(of: value).first(where: { $0.op == "Softmax" || $0.op == "Attention" }),
+            let scores = softmax.inputs.first, let scores,
             let norm = ancestors(of: scores).first(where: { $0.op == "LayerNormalization" }), let input = norm.inputs.first, let input
         else { return value }
         return input
@@ -94,11 +96,15 @@ struct Structure {
     }
 
     private static let convolutional: Set<String> = [
-        "Conv", "ConvTranspose", "BatchNormalization", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "InstanceNormalization", "GroupNormalization",
+        "Conv", "ConvTranspose", "BatchNormalization", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool",
+        "InstanceNormalization", "GroupNormalization",
     ]
 
     private static func keepsAxes(_ op: String) -> Bool {
-        ["Add", "Mul", "Sub", "Div", "Identity", "Relu", "Clip", "Gelu", "Sigmoid", "HardSwish", "HardSigmoid", "Silu", "Tanh", "Erf", "Elu", "LeakyRelu", "Mish", "Cast"].contains(op)
+        [
+            "Add", "Mul", "Sub", "Div", "Identity", "Relu", "Clip", "Gelu", "Sigmoid", "HardSwish", "HardSigmoid", "Silu", "Tanh", "Erf",
+            "Elu", "LeakyRelu", "Mish", "Cast",
+        ].contains(op)
     }
 
     private static func layout(made node: Node) -> Bool? {
@@ -113,7 +119,9 @@ struct Structure {
         if node.op == "LayerNormalization" { return true }
         if node.op == "MatMul", node.inputs.count > 1, let weight = node.inputs[1], graph[weight].constant != nil { return true }
         if node.op == "ReduceMean", let rank = graph[value].type?.rank, rank == 4 {
-            let axes = node.attributes["axes"]?.ints ?? (node.inputs.count > 1 ? node.inputs[1] : nil).flatMap { graph[$0].constant }.flatMap { try? $0.integers() }
+            let axes =
+                node.attributes["axes"]?.ints
+                ?? (node.inputs.count > 1 ? node.inputs[1] : nil).flatMap { graph[$0].constant }.flatMap { try? $0.integers() }
             let positive = axes.map { Set($0.map { $0 < 0 ? $0 + rank : $0 }) }
             if positive == [2, 3] { return false }
             if positive == [1, 2] { return true }
@@ -142,6 +150,11 @@ struct Structure {
         return nil
     }
 
+    /// Whether so many tokens are a grid of patches behind a few prefix tokens.
+    func hasPatches(among tokens: Int) -> Bool {
+        (0...16).contains { $0 < tokens && patchGrid(of: tokens - $0) != nil }
+    }
+
     // MARK: Global pooling and one linear layer
 
     /// What CAM needs: a map, its mean over space, and one linear layer (or none, when the map's channels are the classes).
@@ -156,7 +169,9 @@ struct Structure {
 
     func pooledHead(before output: ValueID) throws -> PooledHead {
         guard let found = collapse(before: output), isGlobalMean(found.node, found.input) else {
-            throw Failure.unsupported("CAM needs global average pooling followed by one linear layer\(collapse(before: output).map { "; \($0.node.label) ends the spatial part" } ?? ""); grad-cam works on any network")
+            throw Failure.unsupported(
+                "CAM needs global average pooling followed by one linear layer\(collapse(before: output).map { "; \($0.node.label) ends the spatial part" } ?? ""); grad-cam works on any network"
+            )
         }
         var linear: (weight: Tensor, isTransposed: Bool, alpha: Double)?
         for node in ancestors(of: output).reversed().drop(while: { $0.name != found.node.name }).dropFirst() {
@@ -174,7 +189,8 @@ struct Structure {
     }
 
     private func notLinear(_ node: Node) -> Failure {
-        Failure.unsupported("CAM needs global average pooling followed by one linear layer; \(node.label) stands between; grad-cam works on any network")
+        Failure.unsupported(
+            "CAM needs global average pooling followed by one linear layer; \(node.label) stands between; grad-cam works on any network")
     }
 
     private func isGlobalMean(_ node: Node, _ input: ValueID) -> Bool {

@@ -6,7 +6,8 @@ internal import Tensors
 struct InputXGradient: Explainer {
     static let method = Method(
         "input-x-gradient", family: "gradient", summary: "Input times the gradient of the score.",
-        reference: "Shrikumar, Greenside, Shcherbina, Kundaje: Not Just a Black Box (2016)", needs: [.gradient], parameters: [.channelReduce])
+        reference: "Shrikumar, Greenside, Shcherbina, Kundaje: Not Just a Black Box (2016)", needs: [.gradient],
+        parameters: [.channelReduce])
 
     private let reduce: String
 

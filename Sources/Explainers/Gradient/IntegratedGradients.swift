@@ -5,17 +5,22 @@ internal import Tensors
 /// Sundararajan, Taly & Yan 2017, "Axiomatic attribution for deep networks", equation 1 and section 5.
 struct IntegratedGradients: Explainer {
     static let method = Method(
-        "integrated-gradients", family: "gradient", summary: "Gradients added up along the straight path from a baseline; the parts sum to the score's change.",
+        "integrated-gradients", family: "gradient",
+        summary: "Gradients added up along the straight path from a baseline; the parts sum to the score's change.",
         reference: "Sundararajan, Taly, Yan: Axiomatic Attribution for Deep Networks (2017)", needs: [.gradient],
         parameters: [
             Parameter("n_steps", .integer(1...100_000), default: "50", "points on the path (Captum's default)"),
-            Parameter("quadrature", .choice(Quadrature.Rule.allCases.map(\.rawValue)), default: "gausslegendre",
+            Parameter(
+                "quadrature", .choice(Quadrature.Rule.allCases.map(\.rawValue)), default: "gausslegendre",
                 "rule of the integral; captum_trapezoid repeats Captum's 'riemann_trapezoid', whose weights sum to (n-1)/n"),
             .baseline,
-            Parameter("baselines", .tensor, "several baselines, K x one image, in place of baseline: the attributions are averaged over them"),
+            Parameter(
+                "baselines", .tensor, "several baselines, K x one image, in place of baseline: the attributions are averaged over them"),
             Parameter("multiply_by_inputs", .boolean, default: "true", "false: the mean gradient alone, without the factor x - x'"),
-            Parameter("tolerance", .real(0...1), default: "0",
-                "doubles n_steps until the completeness gap is at most this share of the score's change (0.05 in section 5 of the paper); 0: never"),
+            Parameter(
+                "tolerance", .real(0...1), default: "0",
+                "doubles n_steps until the completeness gap is at most this share of the score's change (0.05 in section 5 of the paper); 0: never"
+            ),
             Parameter("max_steps", .integer(1...100_000), default: "1600", "where the doubling ends"),
             .channelReduce,
         ])
@@ -52,7 +57,9 @@ struct IntegratedGradients: Explainer {
     }
 
     /// One image: doubles the steps until the gap is small enough.
-    private func integrate(_ request: Request, _ image: Int, _ x: Tensor, _ baseline: Tensor, _ target: Target) throws -> (map: Tensor, gap: Double, steps: Int) {
+    private func integrate(_ request: Request, _ image: Int, _ x: Tensor, _ baseline: Tensor, _ target: Target) throws -> (
+        map: Tensor, gap: Double, steps: Int
+    ) {
         let start = try request.evaluate(image: image, baseline, target: target, gradient: false).scores.first ?? 0
         let change = request.scores[image] - start
         var steps = try settings.integer("n_steps", or: 50)
@@ -61,19 +68,25 @@ struct IntegratedGradients: Explainer {
             let mean = try meanGradient(request, image, x, baseline, target, Quadrature(rule, steps))
             let product = try Maps.zip(Maps.zip(x, baseline) { $0 - $1 }, mean) { $0 * $1 }
             let gap = (try Maps.sums(product).first ?? 0) - change
-            if tolerance == 0 || abs(gap) <= tolerance * abs(change) || steps * 2 > limit { return (multiplies ? product : mean, gap, steps) }
+            if tolerance == 0 || abs(gap) <= tolerance * abs(change) || steps * 2 > limit {
+                return (multiplies ? product : mean, gap, steps)
+            }
             steps *= 2
         }
     }
 
     /// The weighted sum of gradients along the path, added up in double; memory does not grow with the steps.
-    private func meanGradient(_ request: Request, _ image: Int, _ x: Tensor, _ baseline: Tensor, _ target: Target, _ path: Quadrature) throws -> Tensor {
+    private func meanGradient(_ request: Request, _ image: Int, _ x: Tensor, _ baseline: Tensor, _ target: Target, _ path: Quadrature)
+        throws -> Tensor
+    {
         var sum = [Double](repeating: 0, count: x.count)
         let chunk = try request.chunk(of: path.points.count)
         for first in stride(from: 0, to: path.points.count, by: chunk) {
             let range = first..<min(first + chunk, path.points.count)
             let parts = path.points.count * request.images
-            try request.control.begin("gradients on the path", image * path.points.count + range.lowerBound, to: image * path.points.count + range.upperBound, of: parts)
+            try request.control.begin(
+                "gradients on the path", image * path.points.count + range.lowerBound, to: image * path.points.count + range.upperBound,
+                of: parts)
             let points = try interpolate(x, baseline, Array(path.points[range]))
             let gradient = try request.evaluate(image: image, points, target: target, gradient: true).gradient(request.input)
             try gradient.converted(to: .float32).read(Float.self) { g in

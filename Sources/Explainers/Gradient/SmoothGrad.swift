@@ -11,9 +11,12 @@ struct SmoothGrad: Explainer {
         reference: "Smilkov, Thorat, Kim, Viegas, Wattenberg: SmoothGrad (2017)", needs: [.gradient],
         parameters: [
             Parameter("n_samples", .integer(1...1_000_000), default: "50", "noisy copies (50 in the paper)"),
-            Parameter("noise", .real(0...Double.infinity), default: "0.15", "standard deviation (the paper recommends 0.1 to 0.2, relative)"),
+            Parameter(
+                "noise", .real(0...Double.infinity), default: "0.15", "standard deviation (the paper recommends 0.1 to 0.2, relative)"),
             Parameter("noise_mode", .choice(["relative", "absolute"]), default: "relative", "relative: a share of the image's max - min"),
-            Parameter("kind", .choice(["smoothgrad", "smoothgrad_sq", "vargrad"]), default: "smoothgrad", "mean, mean of squares, or variance of the gradients"),
+            Parameter(
+                "kind", .choice(["smoothgrad", "smoothgrad_sq", "vargrad"]), default: "smoothgrad",
+                "mean, mean of squares, or variance of the gradients"),
             Parameter("ddof", .integer(0...1), default: "0", "vargrad divides by n_samples - ddof"),
             Parameter("abs", .boolean, default: "false", "average absolute gradients, as Captum does when it wraps Saliency"),
             Parameter("noise_samples", .tensor, "noise to add in place of random numbers: n_samples x one image"),
@@ -37,7 +40,9 @@ struct SmoothGrad: Explainer {
         var maps: [Tensor] = [], errors: [Tensor] = []
         for image in 0..<request.images {
             let statistics = try sample(request, image, x.sliced(0, image..<(image + 1)).contiguous(), target)
-            maps.append(try statistics.map(try settings.choice("kind"), ddof: try settings.integer("ddof", or: 0), shape: [1] + x.shape.dropFirst()))
+            maps.append(
+                try statistics.map(try settings.choice("kind"), ddof: try settings.integer("ddof", or: 0), shape: [1] + x.shape.dropFirst())
+            )
             errors.append(try statistics.standardError(shape: [1] + x.shape.dropFirst()))
         }
         var findings = Findings(map: try Maps.reduceChannels(try Maps.stack(maps), try settings.choice("channel_reduce")))
@@ -52,11 +57,14 @@ struct SmoothGrad: Explainer {
         let chunk = try request.chunk(of: samples)
         for first in stride(from: 0, to: samples, by: chunk) {
             let range = first..<min(first + chunk, samples)
-            try request.control.begin("noisy copies", image * samples + first, to: image * samples + range.upperBound, of: samples * request.images)
+            try request.control.begin(
+                "noisy copies", image * samples + first, to: image * samples + range.upperBound, of: samples * request.images)
             let copies = try noisy(x, range, sigma, UInt64(image), request.seed)
             let gradient = try request.evaluate(image: image, copies, target: target, gradient: true).gradient(request.input)
             try gradient.converted(to: .float32).read(Float.self) { g in
-                for row in 0..<range.count { statistics.add(UnsafeBufferPointer(rebasing: g[(row * x.count)..<((row + 1) * x.count)]), isAbsolute) }
+                for row in 0..<range.count {
+                    statistics.add(UnsafeBufferPointer(rebasing: g[(row * x.count)..<((row + 1) * x.count)]), isAbsolute)
+                }
             }
         }
         return statistics
@@ -72,7 +80,8 @@ struct SmoothGrad: Explainer {
     private func noisy(_ x: Tensor, _ range: Range<Int>, _ sigma: Float, _ stream: UInt64, _ seed: UInt64) throws -> Tensor {
         let given = try settings.tensor("noise_samples")?.converted(to: .float32)
         if let given, given.count != samples * x.count {
-            throw Failure.shape("option 'noise_samples' is \(Shape.text(given.shape)), expected \(samples) x \(Shape.text(Array(x.shape.dropFirst())))")
+            throw Failure.shape(
+                "option 'noise_samples' is \(Shape.text(given.shape)), expected \(samples) x \(Shape.text(Array(x.shape.dropFirst())))")
         }
         let copies = try x.converted(to: .float32).read(Float.self) { x in
             try Tensor.make([range.count * x.count], Float.self) { out in
@@ -126,6 +135,8 @@ private struct Statistics {
 
     /// Of the mean: how far it may be from what endless samples would give.
     func standardError(shape: [Int]) throws -> Tensor {
-        try Tensor.make(shape, Float.self) { out in for i in mean.indices { out[i] = n > 1 ? Float(sqrt(spread[i] / (n - 1) / n)) : .infinity } }
+        try Tensor.make(shape, Float.self) { out in
+            for i in mean.indices { out[i] = n > 1 ? Float(sqrt(spread[i] / (n - 1) / n)) : .infinity }
+        }
     }
 }

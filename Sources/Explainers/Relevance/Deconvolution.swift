@@ -6,7 +6,8 @@ internal import Runtime
 struct Deconvolution: Explainer {
     static let method = Method(
         "deconvolution", family: "gradient", summary: "Signal sent back with its positive part kept at every rectifier.",
-        reference: "Zeiler, Fergus: Visualizing and Understanding Convolutional Networks (2014)", needs: [.gradient], parameters: RectifiedSignal.parameters)
+        reference: "Zeiler, Fergus: Visualizing and Understanding Convolutional Networks (2014)", needs: [.gradient],
+        parameters: RectifiedSignal.parameters)
 
     private let signal: RectifiedSignal
 

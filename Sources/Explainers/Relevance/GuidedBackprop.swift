@@ -6,7 +6,8 @@ internal import Runtime
 struct GuidedBackprop: Explainer {
     static let method = Method(
         "guided-backprop", family: "gradient", summary: "Gradient with only positive signal kept at every rectifier.",
-        reference: "Springenberg, Dosovitskiy, Brox, Riedmiller: Striving for Simplicity (2015)", needs: [.gradient], parameters: RectifiedSignal.parameters)
+        reference: "Springenberg, Dosovitskiy, Brox, Riedmiller: Striving for Simplicity (2015)", needs: [.gradient],
+        parameters: RectifiedSignal.parameters)
 
     private let signal: RectifiedSignal
 

@@ -6,13 +6,17 @@ internal import Tensors
 /// layer, under other rules at rectifiers.
 struct RectifiedSignal {
     static let parameters: [Parameter] = [
-        Parameter("apply_to", .choice(BackwardRules.Rectifiers.allCases.map(\.rawValue)), default: "rectifiers",
+        Parameter(
+            "apply_to", .choice(BackwardRules.Rectifiers.allCases.map(\.rawValue)), default: "rectifiers",
             "activations that get the rule: Relu alone (as in Captum), Relu and ReLU6, or every activation like them"),
         Parameter("layer", .value, "start from units of this layer in place of the target's class: what do they look for?"),
         Parameter("unit", .text, "with layer: the channel, or channel and position, as 12 or 12,3,5"),
-        Parameter("select", .choice(["channel_max", "channel_all", "neuron"]), default: "channel_max",
+        Parameter(
+            "select", .choice(["channel_max", "channel_all", "neuron"]), default: "channel_max",
             "with layer: the channel's strongest position, all its positions, or the one position in unit"),
-        Parameter("start", .choice(["one", "activation"]), default: "one", "with layer: the signal that starts there; activation is Zeiler & Fergus's"),
+        Parameter(
+            "start", .choice(["one", "activation"]), default: "one",
+            "with layer: the signal that starts there; activation is Zeiler & Fergus's"),
         .channelReduce,
     ]
 
@@ -34,7 +38,9 @@ struct RectifiedSignal {
         let activation = try request.evaluate(wanted: [name]).value(name)
         let target = Target(.weights(try signal(activation)), score: .output, output: name)
         let outcome = try request.model.evaluate(
-            Evaluation(request.feeds, target: target, gradients: [request.input], rules: rules, batch: request.batchSize, memory: request.memory), request.control)
+            Evaluation(
+                request.feeds, target: target, gradients: [request.input], rules: rules, batch: request.batchSize, memory: request.memory),
+            request.control)
         var findings = Findings(map: try Maps.reduceChannels(outcome.gradient(request.input), reduce))
         findings.chosen["layer"] = .string(name)
         return findings
@@ -49,7 +55,8 @@ struct RectifiedSignal {
         let isNeuron = try settings.choice("select") == "neuron"
         let expected = isNeuron ? activation.shape.count - 1 : 1
         guard unit.count == expected, zip(unit, activation.shape.dropFirst()).allSatisfy({ $0 >= 0 && $0 < $1 }) else {
-            throw Failure.invalid("option 'unit' is '\(text)', expected \(expected) numbers within \(Shape.text(Array(activation.shape.dropFirst())))")
+            throw Failure.invalid(
+                "option 'unit' is '\(text)', expected \(expected) numbers within \(Shape.text(Array(activation.shape.dropFirst())))")
         }
         let channels = activation.shape[1], inner = activation.shape.dropFirst(2).reduce(1, *)
         let usesActivation = try settings.choice("start") == "activation"

@@ -81,7 +81,8 @@ private struct ReverseWalk {
         if let replaced = rules.rules[node.op] { return replaced }
         guard let op = builder.operators[node.op] else { throw Failure.unsupported("operator \(node.op) is not supported") }
         guard let vjp = op.vjp else {
-            throw Failure.unsupported("\(node.op) has no gradient\(op.noGradient.map { " (\($0))" } ?? ""); methods that only run the model still work")
+            throw Failure.unsupported(
+                "\(node.op) has no gradient\(op.noGradient.map { " (\($0))" } ?? ""); methods that only run the model still work")
         }
         return vjp
     }

@@ -17,7 +17,9 @@ package struct Gradients {
     // MARK: Emitting
 
     /// Adds a node and returns its outputs.
-    package mutating func emit(_ op: String, _ inputs: [ValueID?], _ attributes: [String: Attribute] = [:], outputs: Int) throws -> [ValueID] {
+    package mutating func emit(_ op: String, _ inputs: [ValueID?], _ attributes: [String: Attribute] = [:], outputs: Int) throws
+        -> [ValueID]
+    {
         let name = "\(current)/\(op)"
         let results = (0..<outputs).map { _ in graph.add(name) }
         let node = Node(op: op, name: graph[results[0]].name, inputs: inputs, outputs: results, attributes: attributes)
@@ -58,7 +60,9 @@ package struct Gradients {
     }
 
     package func rank(of value: ValueID) throws -> Int {
-        guard let rank = try type(of: value).rank else { throw Failure.unsupported("the rank of '\(graph[value].name)' follows only from data") }
+        guard let rank = try type(of: value).rank else {
+            throw Failure.unsupported("the rank of '\(graph[value].name)' follows only from data")
+        }
         return rank
     }
 

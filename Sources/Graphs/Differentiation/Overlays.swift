@@ -12,7 +12,9 @@ extension BackwardRules {
         case reluLike = "relu_like"
 
         var operators: [String] {
-            let similar = ["LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "ThresholdedRelu", "Softplus", "Gelu", "HardSwish", "Mish", "Silu", "Swish"]
+            let similar = [
+                "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "ThresholdedRelu", "Softplus", "Gelu", "HardSwish", "Mish", "Silu", "Swish",
+            ]
             switch self {
             case .relu: return ["Relu"]
             case .rectifiers: return ["Relu", "Clip"]

@@ -53,7 +53,10 @@ package struct Lowerer {
 
     /// Adds a core node that computes the given outputs (those of the ONNX node for the last one).
     package mutating func emit(_ op: String, _ inputs: [ValueID?], to outputs: [ValueID?], _ attributes: [String: Attribute] = [:]) throws {
-        try add(Node(op: op, name: current.name, inputs: inputs, outputs: outputs, attributes: attributes, origin: current.origin, module: current.module))
+        try add(
+            Node(
+                op: op, name: current.name, inputs: inputs, outputs: outputs, attributes: attributes, origin: current.origin,
+                module: current.module))
     }
 
     /// Adds a core node with one new inner output.

@@ -44,7 +44,10 @@ extension Activation {
             return [try Arithmetic.compute(c.tensor(0), c.tensor(1), { $1 > low && $1 < high ? $0 : 0 }, { x, _ in x })]
         },
         vjp: Rule.all { g, n, d in [try g.emit("ClipGrad", [d, g.input(n, 1)], n.attributes), nil] },
-        samples: [Sample([.real(2, 6), .uniform([2, 6], -2...2)], ["min": .float(-0.5), "max": .float(0.8)]), Sample([.real(6), .real(6)], ["min": .float(0)])])
+        samples: [
+            Sample([.real(2, 6), .uniform([2, 6], -2...2)], ["min": .float(-0.5), "max": .float(0.8)]),
+            Sample([.real(6), .real(6)], ["min": .float(0)]),
+        ])
 
     /// The limits as numbers, when they are known and nobody asks for their gradients.
     private static func knownLimits(_ g: Gradients, _ n: Node) -> [String: Attribute]? {

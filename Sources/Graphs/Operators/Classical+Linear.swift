@@ -17,7 +17,8 @@ extension Classical {
     /// (x - offset) * scale
     static func lowerScaler(_ b: inout Lowerer, _ n: Node) throws {
         let (x, element) = try floats(&b, n)
-        let offset = try vector(&b, n.attributes["offset"]?.floats ?? [0], element), scale = try vector(&b, n.attributes["scale"]?.floats ?? [1], element)
+        let offset = try vector(&b, n.attributes["offset"]?.floats ?? [0], element),
+            scale = try vector(&b, n.attributes["scale"]?.floats ?? [1], element)
         try b.emit("Mul", [b.emit("Sub", [x, offset]), scale], to: n.outputs)
     }
 
@@ -65,7 +66,8 @@ extension Classical {
         let isMirrored = rows == 1 && classes == 2
         let scores = try product(&b, n, rows: rows, mirrored: isMirrored)
         if let label = n.outputs.first ?? nil {
-            let labels: [String: Attribute] = integers.isEmpty ? ["classlabels_strings": .strings(texts)] : ["classlabels_int64s": .ints(integers)]
+            let labels: [String: Attribute] =
+                integers.isEmpty ? ["classlabels_strings": .strings(texts)] : ["classlabels_int64s": .ints(integers)]
             try b.emit(domain + "ClassLabels", [scores], to: [label], labels)
         }
         guard n.outputs.count > 1, let output = n.outputs[1] else { return }

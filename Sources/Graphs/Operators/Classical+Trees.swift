@@ -12,8 +12,10 @@ struct Forest {
         /// Leaf: output and weight of each contribution.
         var leaf: [(output: Int, weight: Double)] = []
     }
-    private enum Mode: String { case lessEqual = "BRANCH_LEQ", less = "BRANCH_LT", greaterEqual = "BRANCH_GTE", greater = "BRANCH_GT"
-        case equal = "BRANCH_EQ", notEqual = "BRANCH_NEQ", leaf = "LEAF" }
+    private enum Mode: String {
+        case lessEqual = "BRANCH_LEQ", less = "BRANCH_LT", greaterEqual = "BRANCH_GTE", greater = "BRANCH_GT"
+        case equal = "BRANCH_EQ", notEqual = "BRANCH_NEQ", leaf = "LEAF"
+    }
     private struct Key: Hashable { let tree: Int, node: Int }
 
     private var branches: [Branch] = []
@@ -55,11 +57,14 @@ struct Forest {
 
     private mutating func readBranches(_ call: Call) throws -> [Key: Int] {
         func list(_ name: String) -> [Int] { call.ints("nodes_\(name)") ?? [] }
-        let trees = list("treeids"), nodes = list("nodeids"), features = list("featureids"), modes = call.node.attributes["nodes_modes"]?.strings ?? []
+        let trees = list("treeids"), nodes = list("nodeids"), features = list("featureids"),
+            modes = call.node.attributes["nodes_modes"]?.strings ?? []
         let values = try Forest.numbers(call, "nodes_values") ?? []
         let yes = list("truenodeids"), no = list("falsenodeids"), missing = list("missing_value_tracks_true")
         let count = trees.count
-        guard [nodes.count, features.count, modes.count, values.count, yes.count, no.count].allSatisfy({ $0 == count }), missing.isEmpty || missing.count == count else {
+        guard [nodes.count, features.count, modes.count, values.count, yes.count, no.count].allSatisfy({ $0 == count }),
+            missing.isEmpty || missing.count == count
+        else {
             throw Failure.invalid("the lists of nodes differ in length")
         }
         let index = Dictionary((0..<count).map { (Key(tree: trees[$0], node: nodes[$0]), $0) }, uniquingKeysWith: { first, _ in first })
@@ -67,7 +72,9 @@ struct Forest {
         for i in 0..<count {
             guard let mode = Mode(rawValue: modes[i]) else { throw Failure.unsupported("node mode \(modes[i])") }
             if seen.insert(trees[i]).inserted { roots.append(i) }
-            var branch = Branch(mode: mode, feature: features[i], threshold: values[i], whenTrue: i, whenFalse: i, missingIsTrue: !missing.isEmpty && missing[i] != 0)
+            var branch = Branch(
+                mode: mode, feature: features[i], threshold: values[i], whenTrue: i, whenFalse: i,
+                missingIsTrue: !missing.isEmpty && missing[i] != 0)
             if mode != .leaf {
                 guard let a = index[Key(tree: trees[i], node: yes[i])], let b = index[Key(tree: trees[i], node: no[i])] else {
                     throw Failure.invalid("node \(nodes[i]) of tree \(trees[i]) leads to a node that does not exist")
@@ -84,7 +91,9 @@ struct Forest {
         for _ in 0...branches.count {
             let branch = branches[at]
             if branch.mode == .leaf { return branch }
-            guard branch.feature >= 0, branch.feature < row.count else { throw Failure.shape("a tree reads feature \(branch.feature), input has \(row.count)") }
+            guard branch.feature >= 0, branch.feature < row.count else {
+                throw Failure.shape("a tree reads feature \(branch.feature), input has \(row.count)")
+            }
             let x = row[row.startIndex + branch.feature]
             let isTrue = x.isNaN && branch.missingIsTrue || Forest.holds(branch.mode, x, branch.threshold)
             at = isTrue ? branch.whenTrue : branch.whenFalse
@@ -138,7 +147,8 @@ struct Labels {
     /// Labels of the classes. With one label only, class 0 is "none".
     func tensor(_ classes: [Int]) throws -> Tensor {
         if integers.isEmpty {
-            return try Tensor(strings: classes.map { texts.count == 1 ? ($0 == 1 ? texts[0] : "") : texts[min($0, texts.count - 1)] }, [classes.count])
+            return try Tensor(
+                strings: classes.map { texts.count == 1 ? ($0 == 1 ? texts[0] : "") : texts[min($0, texts.count - 1)] }, [classes.count])
         }
         return try Tensor(classes.map { Int64(integers.count == 1 ? ($0 == 1 ? integers[0] : 0) : integers[min($0, integers.count - 1)]) })
     }
@@ -150,7 +160,9 @@ struct PostTransform {
 
     init(_ c: some NodeReader) throws {
         kind = c.string("post_transform", default: "NONE")
-        guard ["NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO", "PROBIT"].contains(kind) else { throw Failure.unsupported("post_transform \(kind)") }
+        guard ["NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO", "PROBIT"].contains(kind) else {
+            throw Failure.unsupported("post_transform \(kind)")
+        }
     }
 
     static func logistic(_ x: Double) -> Double { 1 / (1 + exp(-x)) }

@@ -22,13 +22,15 @@ enum Classical {
             noGradient: "labels are discrete", samples: [Sample([.real(3, 2)], ["classlabels_int64s": .ints([7, 8])])]),
         Operator(
             domain + "PostTransform", arity: 1...1, infer: { [try $0.type(0)] }, compute: computePost,
-            noGradient: "of SOFTMAX_ZERO and PROBIT there is no gradient yet", samples: [
+            noGradient: "of SOFTMAX_ZERO and PROBIT there is no gradient yet",
+            samples: [
                 Sample([.real(3, 2)], ["post_transform": .string("SOFTMAX_ZERO")]),
                 Sample([.uniform([3, 2], 0.1...0.9)], ["post_transform": .string("PROBIT")]),
             ]),
         Operator(
             domain + "Normalizer", arity: 1...1, infer: { [TensorType(real(try $0.type(0).element), try $0.type(0).dims)] },
-            compute: normalize, noGradient: "it is not differentiated yet", samples: [Sample([.real(2, 3)], ["norm": .string("L2")]), Sample([.real(3)])]),
+            compute: normalize, noGradient: "it is not differentiated yet",
+            samples: [Sample([.real(2, 3)], ["norm": .string("L2")]), Sample([.real(3)])]),
         Operator(
             domain + "Binarizer", arity: 1...1, infer: { [try $0.type(0)] },
             compute: { call in
@@ -37,7 +39,8 @@ enum Classical {
             }, noGradient: "it is piecewise constant", samples: [Sample([.real(2, 3)], ["threshold": .float(0.1)])]),
         Operator(
             domain + "ArrayFeatureExtractor", arity: 2...2, infer: inferExtract, compute: extract,
-            noGradient: "of numbers it is lowered to Gather", samples: [
+            noGradient: "of numbers it is lowered to Gather",
+            samples: [
                 Sample([.real(2, 4), .integers([2], [3, 1])]), Sample([.real(2, 2, 3), .integers([1], [2])]),
             ]),
     ]
@@ -95,7 +98,9 @@ enum Classical {
     }
 
     private static func classes(_ c: some NodeReader) throws -> Int {
-        let count = (c.ints("classlabels_int64s") ?? c.ints("classlabels_ints"))?.count ?? c.node.attributes["classlabels_strings"]?.strings?.count ?? 0
+        let count =
+            (c.ints("classlabels_int64s") ?? c.ints("classlabels_ints"))?.count ?? c.node.attributes["classlabels_strings"]?.strings?.count
+            ?? 0
         guard count >= 1 else { throw Failure.invalid("class labels are missing") }
         return count
     }

@@ -20,7 +20,8 @@ struct FusedActivation {
         alpha = call.float("activation_alpha", default: 0)
         beta = call.float("activation_beta", default: 0)
         guard let formula = FusedActivation.formula(name, alpha, beta) else {
-            throw Failure.unsupported("fused activation \(name), expected Relu, Clip, Sigmoid, Silu, HardSwish, HardSigmoid, LeakyRelu, Tanh or Gelu")
+            throw Failure.unsupported(
+                "fused activation \(name), expected Relu, Clip, Sigmoid, Silu, HardSwish, HardSigmoid, LeakyRelu, Tanh or Gelu")
         }
         self.formula = formula
     }

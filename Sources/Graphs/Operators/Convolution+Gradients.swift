@@ -25,7 +25,8 @@ extension Convolution {
 
     static func computeGradInput(_ call: Call) throws -> [Tensor] {
         let dy = try call.tensor(0), w = try call.tensor(1)
-        guard var input = try call.ints(2, or: "input_shape"), input.count == dy.shape.count, input.count == w.shape.count, input.count > 2 else {
+        guard var input = try call.ints(2, or: "input_shape"), input.count == dy.shape.count, input.count == w.shape.count, input.count > 2
+        else {
             throw Failure.invalid("attribute input_shape is missing or does not have \(dy.shape.count) entries")
         }
         let groups = try groups(call)
@@ -47,7 +48,9 @@ extension Convolution {
 
     static func inferGradWeight(_ c: Inference) throws -> [TensorType] {
         let type = try c.type(0), dims = try c.dims(0)
-        guard try c.type(1).element == type.element else { throw Failure.shape("input is \(type.element), gradient is \(try c.type(1).element)") }
+        guard try c.type(1).element == type.element else {
+            throw Failure.shape("input is \(type.element), gradient is \(try c.type(1).element)")
+        }
         return [TensorType(type.element, try sizes(c, 2, or: "weight_shape", rank: dims.count))]
     }
 
@@ -89,14 +92,18 @@ extension Convolution {
         try g.sum(dy, [0] + Array(2..<max(2, g.rank(of: dy))), keepdims: false)
     }
 
-    private static func gradInput(_ g: inout Gradients, _ dy: ValueID, _ w: ValueID, like x: ValueID, _ attributes: [String: Attribute]) throws -> ValueID {
+    private static func gradInput(_ g: inout Gradients, _ dy: ValueID, _ w: ValueID, like x: ValueID, _ attributes: [String: Attribute])
+        throws -> ValueID
+    {
         var attributes = attributes
         guard let shape = g.shape(of: x) else { return try g.emit("ConvGradInput", [dy, w, g.emit("Shape", [x])], attributes) }
         attributes["input_shape"] = .ints(shape)
         return try g.emit("ConvGradInput", [dy, w], attributes)
     }
 
-    private static func gradWeight(_ g: inout Gradients, _ x: ValueID, _ dy: ValueID, like w: ValueID, _ attributes: [String: Attribute]) throws -> ValueID {
+    private static func gradWeight(_ g: inout Gradients, _ x: ValueID, _ dy: ValueID, like w: ValueID, _ attributes: [String: Attribute])
+        throws -> ValueID
+    {
         var attributes = attributes
         guard let shape = g.shape(of: w) else { return try g.emit("ConvGradWeight", [x, dy, g.emit("Shape", [w])], attributes) }
         attributes["weight_shape"] = .ints(shape)

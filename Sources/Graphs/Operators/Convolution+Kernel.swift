@@ -25,7 +25,9 @@ struct ConvKernel {
             let offsets = (0..<channels).flatMap { c in phases.taps.map { c * phases.size + $0 } }
             for image in 0..<geometry.batch * geometry.groups {
                 let group = image % geometry.groups
-                for c in 0..<channels { phases.arrange(x + (image * channels + c) * phases.inputCount, into: planes.start + c * phases.size) }
+                for c in 0..<channels {
+                    phases.arrange(x + (image * channels + c) * phases.inputCount, into: planes.start + c * phases.size)
+                }
                 for f in 0..<filters {
                     sums.fill(bias?[group * filters + f] ?? 0)
                     accumulate(w + (group * filters + f) * offsets.count, offsets, planes.start, sums.start)
@@ -37,14 +39,18 @@ struct ConvKernel {
     }
 
     /// Adds every weight times its run, block by block so that the sums stay in the nearest cache.
-    private func accumulate(_ w: UnsafePointer<Double>, _ offsets: [Int], _ planes: UnsafePointer<Double>, _ sums: UnsafeMutablePointer<Double>) {
+    private func accumulate(
+        _ w: UnsafePointer<Double>, _ offsets: [Int], _ planes: UnsafePointer<Double>, _ sums: UnsafeMutablePointer<Double>
+    ) {
         offsets.withUnsafeBufferPointer { offsets in
             for block in stride(from: 0, to: phases.run, by: 1024) {
                 let length = min(1024, phases.run - block)
                 let from = planes + block, to = sums + block
                 var j = 0
                 while j + 4 <= offsets.count {
-                    addScaled(length, SIMD4(w[j], w[j + 1], w[j + 2], w[j + 3]), from + offsets[j], from + offsets[j + 1], from + offsets[j + 2], from + offsets[j + 3], to)
+                    addScaled(
+                        length, SIMD4(w[j], w[j + 1], w[j + 2], w[j + 3]), from + offsets[j], from + offsets[j + 1], from + offsets[j + 2],
+                        from + offsets[j + 3], to)
                     j += 4
                 }
                 while j < offsets.count {
@@ -101,12 +107,16 @@ struct ConvKernel {
             let planes = try Scratch(channels, phases.size), run = try Scratch(1, phases.run)
             for image in 0..<geometry.batch * geometry.groups {
                 let group = image % geometry.groups
-                for c in 0..<channels { phases.arrange(x + (image * channels + c) * phases.inputCount, into: planes.start + c * phases.size) }
+                for c in 0..<channels {
+                    phases.arrange(x + (image * channels + c) * phases.inputCount, into: planes.start + c * phases.size)
+                }
                 for f in 0..<filters {
                     phases.spread(dy + (image * filters + f) * phases.outputCount, into: run.start)
                     let target = dw + (group * filters + f) * channels * taps
                     for c in 0..<channels {
-                        for t in 0..<taps { target[c * taps + t] += dot(phases.run, run.start, planes.start + c * phases.size + phases.taps[t]) }
+                        for t in 0..<taps {
+                            target[c * taps + t] += dot(phases.run, run.start, planes.start + c * phases.size + phases.taps[t])
+                        }
                     }
                 }
             }
@@ -163,7 +173,9 @@ struct Phases {
 
     init(_ axes: [WindowAxis]) throws {
         let axes = try axes.volume()
-        guard try Shape.count(axes.map(\.kernel)) <= 1 << 24 else { throw Failure.unsupported("window of \(Shape.text(axes.map(\.kernel))) elements") }
+        guard try Shape.count(axes.map(\.kernel)) <= 1 << 24 else {
+            throw Failure.unsupported("window of \(Shape.text(axes.map(\.kernel))) elements")
+        }
         let used = axes.map { axis in Array(Set((0..<min(axis.kernel, axis.stride)).map { $0 * axis.dilation % axis.stride })).sorted() }
         let pitch = axes.map { $0.output + ($0.kernel - 1) * $0.dilation / $0.stride }
         let plane = try Shape.count(pitch)

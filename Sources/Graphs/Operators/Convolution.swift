@@ -9,15 +9,21 @@ internal import Tensors
 enum Convolution {
     static let operators = [
         Operator("Conv", arity: 2...4, infer: infer, compute: compute, vjp: vjp, samples: samples),
-        Operator("ConvTranspose", arity: 2...3, infer: inferTransposed, compute: computeTransposed, vjp: transposedVJP, samples: transposedSamples),
-        Operator("ConvGradInput", arity: 2...3, infer: inferGradInput, compute: computeGradInput, vjp: gradInputVJP, samples: gradInputSamples),
-        Operator("ConvGradWeight", arity: 2...3, infer: inferGradWeight, compute: computeGradWeight, vjp: gradWeightVJP, samples: gradWeightSamples),
+        Operator(
+            "ConvTranspose", arity: 2...3, infer: inferTransposed, compute: computeTransposed, vjp: transposedVJP,
+            samples: transposedSamples),
+        Operator(
+            "ConvGradInput", arity: 2...3, infer: inferGradInput, compute: computeGradInput, vjp: gradInputVJP, samples: gradInputSamples),
+        Operator(
+            "ConvGradWeight", arity: 2...3, infer: inferGradWeight, compute: computeGradWeight, vjp: gradWeightVJP,
+            samples: gradWeightSamples),
     ]
 
     // MARK: Conv
 
     /// Types of X and W, checked against each other.
-    static func operands(_ c: Inference, _ x: Int, _ w: Int) throws -> (type: TensorType, x: [Dim], w: [Dim], attributes: WindowAttributes) {
+    static func operands(_ c: Inference, _ x: Int, _ w: Int) throws -> (type: TensorType, x: [Dim], w: [Dim], attributes: WindowAttributes)
+    {
         let type = try c.type(x), weight = try c.type(w)
         guard type.element == weight.element else { throw Failure.shape("input is \(type.element), weight is \(weight.element)") }
         let dims = try c.dims(x), own = try c.dims(w)
@@ -43,9 +49,13 @@ enum Convolution {
         let (type, x, w, attributes) = try operands(c, 0, 1)
         let groups = try groups(c)
         try match(w[1] * Dim(groups), x[1]) {
-            groups == 1 ? "weight has \($0) input channels, input has \($1)" : "weight has \(groups) groups of \($0 / groups) input channels, input has \($1)"
+            groups == 1
+                ? "weight has \($0) input channels, input has \($1)"
+                : "weight has \(groups) groups of \($0 / groups) input channels, input has \($1)"
         }
-        if let m = w[0].value, m % groups != 0 { throw Failure.shape("weight has \(m) output channels, not a multiple of \(groups) groups") }
+        if let m = w[0].value, m % groups != 0 {
+            throw Failure.shape("weight has \(m) output channels, not a multiple of \(groups) groups")
+        }
         if c.has(2), let bias = try? c.dims(2) {
             guard bias.count == 1 else { throw Failure.shape("bias has \(bias.count) axes, expected 1") }
             try match(bias[0], w[0]) { "bias has \($0) entries, weight has \($1) output channels" }
@@ -94,7 +104,9 @@ enum Convolution {
         let (type, x, w, attributes) = try operands(c, 0, 1)
         let groups = try groups(c)
         try match(w[0], x[1]) { "weight has \($0) input channels, input has \($1)" }
-        if let channels = w[0].value, channels % groups != 0 { throw Failure.shape("\(channels) input channels are not a multiple of \(groups) groups") }
+        if let channels = w[0].value, channels % groups != 0 {
+            throw Failure.shape("\(channels) input channels are not a multiple of \(groups) groups")
+        }
         let channels = w[1] * Dim(groups)
         if c.has(2), let bias = try? c.dims(2) {
             guard bias.count == 1 else { throw Failure.shape("bias has \(bias.count) axes, expected 1") }
@@ -130,20 +142,28 @@ enum Convolution {
 
     private static let transposedSamples = [
         Sample([.real(2, 3, 3, 4), .real(3, 2, 3, 2), .real(2)], ["pads": .ints([1, 0, 0, 1]), "strides": .ints([2, 1])]),
-        Sample([.real(1, 4, 5), .real(4, 3, 3)], ["group": .int(2), "strides": .ints([3]), "output_padding": .ints([2]), "dilations": .ints([2])]),
+        Sample(
+            [.real(1, 4, 5), .real(4, 3, 3)],
+            ["group": .int(2), "strides": .ints([3]), "output_padding": .ints([2]), "dilations": .ints([2])]),
         Sample([.real(1, 2, 3, 3), .real(2, 1, 3, 3)], ["auto_pad": .string("SAME_UPPER"), "strides": .ints([2, 2])]),
         Sample([.real(1, 2, 2, 3, 2), .real(2, 1, 2, 2, 1)], ["strides": .ints([1, 2, 2])]),
     ]
 
     private static let gradInputSamples = [
-        Sample([.real(2, 4, 2, 3), .real(4, 3, 3, 2)], ["pads": .ints([1, 0, 0, 1]), "strides": .ints([2, 2]), "input_shape": .ints([2, 3, 5, 6])]),
-        Sample([.real(1, 2, 4), .real(2, 2, 3)], ["group": .int(2), "auto_pad": .string("SAME_LOWER"), "strides": .ints([2]), "input_shape": .ints([1, 4, 7])]),
+        Sample(
+            [.real(2, 4, 2, 3), .real(4, 3, 3, 2)],
+            ["pads": .ints([1, 0, 0, 1]), "strides": .ints([2, 2]), "input_shape": .ints([2, 3, 5, 6])]),
+        Sample(
+            [.real(1, 2, 4), .real(2, 2, 3)],
+            ["group": .int(2), "auto_pad": .string("SAME_LOWER"), "strides": .ints([2]), "input_shape": .ints([1, 4, 7])]),
     ]
 
     private static let gradWeightSamples = [
-        Sample([.real(2, 3, 5, 6), .real(2, 4, 2, 3)], [
-            "pads": .ints([1, 0, 0, 1]), "strides": .ints([2, 2]), "kernel_shape": .ints([3, 2]), "weight_shape": .ints([4, 3, 3, 2]),
-        ]),
+        Sample(
+            [.real(2, 3, 5, 6), .real(2, 4, 2, 3)],
+            [
+                "pads": .ints([1, 0, 0, 1]), "strides": .ints([2, 2]), "kernel_shape": .ints([3, 2]), "weight_shape": .ints([4, 3, 3, 2]),
+            ]),
         Sample([.real(1, 4, 7), .real(1, 2, 5)], ["group": .int(2), "dilations": .ints([1]), "weight_shape": .ints([2, 2, 3])]),
     ]
 }
@@ -172,7 +192,9 @@ struct ConvGeometry: Sendable {
     }
 
     private static func attributes(_ c: some NodeReader, _ rank: Int, _ weight: [Int]) throws -> WindowAttributes {
-        guard rank >= 3, weight.count == rank else { throw Failure.shape("input has \(rank) axes and weight \(weight.count), expected as many and at least 3") }
+        guard rank >= 3, weight.count == rank else {
+            throw Failure.shape("input has \(rank) axes and weight \(weight.count), expected as many and at least 3")
+        }
         return try WindowAttributes(c, rank: rank - 2, kernel: Array(weight[2...]))
     }
 
@@ -180,7 +202,9 @@ struct ConvGeometry: Sendable {
         guard weight[1] <= 1 << 31, channels == weight[1] * groups else {
             throw Failure.shape("weight has \(groups) groups of \(weight[1]) input channels, input has \(channels)")
         }
-        guard weight[0] % groups == 0 else { throw Failure.shape("weight has \(weight[0]) output channels, not a multiple of \(groups) groups") }
+        guard weight[0] % groups == 0 else {
+            throw Failure.shape("weight has \(weight[0]) output channels, not a multiple of \(groups) groups")
+        }
         self.batch = batch
         self.groups = groups
         self.axes = axes

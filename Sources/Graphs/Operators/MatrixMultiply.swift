@@ -171,7 +171,9 @@ enum MatrixMultiply {
     }
 
     private static func gemmGradient(_ g: inout Gradients, _ n: Node, _ dy: ValueID) throws -> [ValueID?] {
-        guard FusedActivation.isPlain(n) else { throw Failure.unsupported("the gradient of a Gemm with a fused activation; passes that fuse run after differentiation") }
+        guard FusedActivation.isPlain(n) else {
+            throw Failure.unsupported("the gradient of a Gemm with a fused activation; passes that fuse run after differentiation")
+        }
         let a = try g.input(n, 0), b = try g.input(n, 1)
         let flipA = n.attributes["transA"]?.int ?? 0 != 0, flipB = n.attributes["transB"]?.int ?? 0 != 0
         let alpha = n.attributes["alpha"]?.float ?? 1, beta = n.attributes["beta"]?.float ?? 1

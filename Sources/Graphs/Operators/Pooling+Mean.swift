@@ -62,7 +62,8 @@ struct Mean: Sendable {
 
     static func inferGrad(_ c: Inference) throws -> [TensorType] {
         let dims = try c.dims(0)
-        guard let sizes = c.has(1) ? c.symbols(1) ?? [Dim](repeating: .unknown, count: dims.count) : c.ints("input_shape")?.map({ Dim($0) }) else {
+        guard let sizes = c.has(1) ? c.symbols(1) ?? [Dim](repeating: .unknown, count: dims.count) : c.ints("input_shape")?.map({ Dim($0) })
+        else {
             throw Failure.invalid("attribute input_shape is missing")
         }
         guard sizes.count == dims.count, dims.count >= 3 else {

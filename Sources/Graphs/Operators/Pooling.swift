@@ -16,10 +16,15 @@ enum Pooling {
             Operator("MaxPoolGrad", arity: 2...2, infer: inferMaxGrad, compute: computeMaxGrad, vjp: maxGradVJP, samples: maxGradSamples),
             Operator("MaxPoolPick", arity: 2...2, infer: inferPick, compute: computePick, vjp: pickVJP, samples: pickSamples),
             Operator("MaxUnpool", arity: 2...3, infer: inferUnpool, compute: computeUnpool, vjp: unpoolVJP, samples: unpoolSamples),
-        ] + [Mean.average, Mean.sum].flatMap { mean in
+        ]
+        + [Mean.average, Mean.sum].flatMap { mean in
             [
-                Operator(mean.name, arity: 1...1, infer: { try infer($0, outputs: 1) }, compute: mean.compute, vjp: mean.vjp, samples: meanSamples),
-                Operator(mean.name + "Grad", arity: 1...2, infer: Mean.inferGrad, compute: mean.computeGrad, vjp: mean.gradVJP, samples: meanGradSamples),
+                Operator(
+                    mean.name, arity: 1...1, infer: { try infer($0, outputs: 1) }, compute: mean.compute, vjp: mean.vjp,
+                    samples: meanSamples),
+                Operator(
+                    mean.name + "Grad", arity: 1...2, infer: Mean.inferGrad, compute: mean.computeGrad, vjp: mean.gradVJP,
+                    samples: meanGradSamples),
             ]
         } + Global.operators
 
@@ -86,7 +91,9 @@ enum Pooling {
 
     private static func computePick(_ call: Call) throws -> [Tensor] {
         let v = try call.tensor(0), x = try call.tensor(1)
-        guard v.shape == x.shape else { throw Failure.shape("inputs are \(Shape.text(v.shape)) and \(Shape.text(x.shape)), expected the same") }
+        guard v.shape == x.shape else {
+            throw Failure.shape("inputs are \(Shape.text(v.shape)) and \(Shape.text(x.shape)), expected the same")
+        }
         let windows = try PoolWindows(call, input: x.shape)
         let places = try maxima(x, windows)
         let result = try v.converted(to: .float64).read(Double.self) { v in
@@ -114,9 +121,10 @@ enum Pooling {
     private static func unpooled(_ c: some NodeReader, _ dims: [Dim]) throws -> [Dim] {
         guard dims.count >= 3 else { throw Failure.shape("input has \(dims.count) axes, expected at least 3") }
         let attributes = try WindowAttributes(c, rank: dims.count - 2)
-        return try Array(dims[..<2]) + (0..<attributes.rank).map {
-            try attributes.transposedOutput($0, input: dims[$0 + 2], outputPadding: 0, size: nil)
-        }
+        return try Array(dims[..<2])
+            + (0..<attributes.rank).map {
+                try attributes.transposedOutput($0, input: dims[$0 + 2], outputPadding: 0, size: nil)
+            }
     }
 
     private static func inferUnpool(_ c: Inference) throws -> [TensorType] {
@@ -132,7 +140,8 @@ enum Pooling {
         let own = try unpooled(call, x.shape.map { Dim($0) }).compactMap(\.value)
         let shape = try call.ints(2, or: "output_shape") ?? own
         guard shape.count == own.count, zip(shape, own).allSatisfy({ $0 >= $1 }), places.count == x.count else {
-            throw Failure.shape("output_shape \(Shape.text(shape)) with \(places.count) indices, expected at least \(Shape.text(own)) with \(x.count)")
+            throw Failure.shape(
+                "output_shape \(Shape.text(shape)) with \(places.count) indices, expected at least \(Shape.text(own)) with \(x.count)")
         }
         let small = try Tensor.zeros(.float64, own), result = try Tensor.zeros(.float64, shape)
         let numbers = try x.doubles()
@@ -217,12 +226,19 @@ enum Pooling {
 
     // MARK: Samples
 
-    private static let flat: [String: Attribute] = ["kernel_shape": .ints([2, 3]), "strides": .ints([2, 1]), "pads": .ints([0, 1, 1, 0])]
+    private static let flat: [String: Attribute] = [
+        "kernel_shape": .ints([2, 3]), "strides": .ints([2, 1]), "pads": .ints([0, 1, 1, 0]),
+    ]
 
     private static let maxSamples = [
         Sample([.real(2, 2, 5, 4)], flat),
-        Sample([.real(1, 2, 7)], ["kernel_shape": .ints([2]), "strides": .ints([2]), "dilations": .ints([2]), "ceil_mode": .int(1)], outputs: 2),
-        Sample([.real(1, 1, 5, 5)], ["kernel_shape": .ints([3, 2]), "strides": .ints([2, 2]), "auto_pad": .string("SAME_UPPER"), "storage_order": .int(1)], outputs: 2),
+        Sample(
+            [.real(1, 2, 7)], ["kernel_shape": .ints([2]), "strides": .ints([2]), "dilations": .ints([2]), "ceil_mode": .int(1)], outputs: 2
+        ),
+        Sample(
+            [.real(1, 1, 5, 5)],
+            ["kernel_shape": .ints([3, 2]), "strides": .ints([2, 2]), "auto_pad": .string("SAME_UPPER"), "storage_order": .int(1)],
+            outputs: 2),
         Sample([.real(1, 1, 3, 4, 3)], ["kernel_shape": .ints([2, 2, 2]), "auto_pad": .string("VALID")]),
     ]
 
@@ -230,15 +246,19 @@ enum Pooling {
     private static let pickSamples = [Sample([.real(2, 1, 5, 4), .real(2, 1, 5, 4)], flat)]
 
     private static let unpoolSamples = [
-        Sample([.real(1, 1, 2, 2), .integers([1, 1, 2, 2], [5, 7, 13, 15])], ["kernel_shape": .ints([2, 2]), "strides": .ints([2, 2])])
+        Sample(
+            [.real(1, 1, 2, 2), .integers([1, 1, 2, 2], [5, 7, 13, 15])], ["kernel_shape": .ints([2, 2]), "strides": .ints([2, 2])])
     ]
 
     private static let meanSamples = [
         Sample([.real(2, 2, 5, 4)], flat),
         Sample([.real(2, 2, 5, 4)], flat.merging(["count_include_pad": .int(1)]) { $1 }),
-        Sample([.real(1, 2, 7)], ["kernel_shape": .ints([3]), "strides": .ints([3]), "pads": .ints([1, 1]), "ceil_mode": .int(1), "count_include_pad": .int(1)]),
+        Sample(
+            [.real(1, 2, 7)],
+            ["kernel_shape": .ints([3]), "strides": .ints([3]), "pads": .ints([1, 1]), "ceil_mode": .int(1), "count_include_pad": .int(1)]),
         Sample([.real(1, 2, 6)], ["kernel_shape": .ints([2]), "dilations": .ints([3])]),
-        Sample([.real(1, 1, 3, 4, 3)], ["kernel_shape": .ints([2, 2, 2]), "auto_pad": .string("SAME_LOWER"), "strides": .ints([1, 2, 2])]),
+        Sample(
+            [.real(1, 1, 3, 4, 3)], ["kernel_shape": .ints([2, 2, 2]), "auto_pad": .string("SAME_LOWER"), "strides": .ints([1, 2, 2])]),
     ]
 
     private static let meanGradSamples = [

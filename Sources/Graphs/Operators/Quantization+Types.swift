@@ -15,7 +15,7 @@ struct QuantizedParameters {
         if let zeros, zeros.count != scales.count { throw Failure.shape("there are \(scales.count) scales but \(zeros.count) zero points") }
         let block = call.int("block_size", default: 0)
         guard !scales.isEmpty || shape.contains(0) else { throw Failure.shape("there is no scale") }
-                count = scales.count
+        count = scales.count
         if count <= 1 && block == 0 {
             (inner, size, self.block) = (1, 1, 1)
             return
@@ -30,7 +30,9 @@ struct QuantizedParameters {
             expected = shape
             expected[axis] = (size + block - 1) / block
         }
-        guard scale.shape == expected else { throw Failure.shape("scales are \(Shape.text(scale.shape)), expected \(Shape.text(expected))") }
+        guard scale.shape == expected else {
+            throw Failure.shape("scales are \(Shape.text(scale.shape)), expected \(Shape.text(expected))")
+        }
     }
 
     func zero(_ at: Int) -> Double { zeros?[at] ?? 0 }
@@ -99,7 +101,9 @@ struct QuantizedType {
         var distance = Double.infinity
         for pattern in patterns {
             let candidate = Double(layout.value(pattern))
-            guard candidate.isFinite, (candidate.sign == .minus) == (clipped.sign == .minus) || candidate == 0 && best == 0 else { continue }
+            guard candidate.isFinite, (candidate.sign == .minus) == (clipped.sign == .minus) || candidate == 0 && best == 0 else {
+                continue
+            }
             let own = (candidate - clipped).magnitude
             if own < distance || (own == distance && pattern % 2 == 0 && best % 2 == 1) { best = pattern; distance = own }
         }

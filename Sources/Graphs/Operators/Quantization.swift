@@ -12,11 +12,15 @@ internal import Tensors
 enum Quantization {
     static let operators = [
         Operator(
-            "QuantizeLinear", arity: 2...3, infer: { [TensorType(try QuantizedType(inferred: $0).type, try $0.type(0).dims)] }, compute: quantize,
+            "QuantizeLinear", arity: 2...3, infer: { [TensorType(try QuantizedType(inferred: $0).type, try $0.type(0).dims)] },
+            compute: quantize,
             noGradient: "its result is integers; only a pair with DequantizeLinear passes gradients on", samples: quantizeSamples),
-        Operator("DequantizeLinear", arity: 2...3, infer: inferDequantize, compute: dequantize, vjp: dequantizeVJP, samples: dequantizeSamples),
+        Operator(
+            "DequantizeLinear", arity: 2...3, infer: inferDequantize, compute: dequantize, vjp: dequantizeVJP, samples: dequantizeSamples),
         Operator("FakeQuantize", arity: 2...3, infer: { [try $0.type(0)] }, compute: fakeQuantize, vjp: fakeVJP, samples: fakeSamples),
-        Operator("FakeQuantizeGrad", arity: 3...4, infer: { [try $0.type(0)] }, compute: fakeQuantizeGrad, vjp: fakeGradVJP, samples: fakeGradSamples),
+        Operator(
+            "FakeQuantizeGrad", arity: 3...4, infer: { [try $0.type(0)] }, compute: fakeQuantizeGrad, vjp: fakeGradVJP,
+            samples: fakeGradSamples),
         Operator(
             "DynamicQuantizeLinear", arity: 1...1,
             infer: { [TensorType(.uint8, try $0.type(0).dims), TensorType(try $0.type(0).element, []), TensorType(.uint8, [])] },
@@ -157,7 +161,8 @@ enum Quantization {
         let scale = try g.input(node, 1)
         guard g.graph[scale].constant == nil else { return [] }
         // With scales of one it gives the quantised numbers less their zero points.
-        let level = try g.emit("DequantizeLinear", [g.input(node, 0), g.div(scale, scale)] + node.inputs.dropFirst(2).prefix(1), node.attributes)
+        let level = try g.emit(
+            "DequantizeLinear", [g.input(node, 0), g.div(scale, scale)] + node.inputs.dropFirst(2).prefix(1), node.attributes)
         let product = try g.mul(dy, level)
         if try g.rank(of: scale) == 0 { return [nil, product] }
         guard try g.rank(of: scale) == 1, node.attributes["block_size"]?.int ?? 0 == 0 else {

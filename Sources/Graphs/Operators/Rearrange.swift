@@ -8,12 +8,16 @@ enum Rearrange {
             "DepthToSpace", arity: 1...1, infer: { try infer($0, toSpace: true) }, compute: { try compute($0, toSpace: true) },
             vjp: { g, n, dy in try [dy.first?.map { try g.emit("SpaceToDepth", [$0], n.attributes) }] },
             samples: [
-                Sample([.real(2, 8, 2, 3)], ["blocksize": .int(2)]), Sample([.real(1, 9, 1, 2)], ["blocksize": .int(3), "mode": .string("CRD")]),
+                Sample([.real(2, 8, 2, 3)], ["blocksize": .int(2)]),
+                Sample([.real(1, 9, 1, 2)], ["blocksize": .int(3), "mode": .string("CRD")]),
             ]),
         Operator(
             "SpaceToDepth", arity: 1...1, infer: { try infer($0, toSpace: false) }, compute: { try compute($0, toSpace: false) },
             vjp: { g, n, dy in try [dy.first?.map { try g.emit("DepthToSpace", [$0], n.attributes) }] },
-            samples: [Sample([.real(2, 2, 4, 6)], ["blocksize": .int(2)]), Sample([.real(1, 1, 3, 6)], ["blocksize": .int(3), "mode": .string("CRD")])]),
+            samples: [
+                Sample([.real(2, 2, 4, 6)], ["blocksize": .int(2)]),
+                Sample([.real(1, 1, 3, 6)], ["blocksize": .int(3), "mode": .string("CRD")]),
+            ]),
     ]
 
     private static func block(_ c: some NodeReader) throws -> Int {

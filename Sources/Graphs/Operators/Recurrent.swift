@@ -9,17 +9,27 @@ internal import Tensors
 ///     RNN   h' = tanh(x W + h R + b)
 enum Recurrent {
     static let operators = [
-        layer("LSTM", gates: 4, arity: 3...8, samples: [
-            Sample([.real(3, 2, 2), .real(1, 12, 2), .real(1, 12, 3), .real(1, 24)], ["hidden_size": .int(3)], outputs: 3),
-            Sample(
-                [.real(3, 2, 2), .real(2, 8, 2), .real(2, 8, 2), .absent, .integers([2], [3, 1]), .absent, .absent, .real(2, 6)],
-                ["hidden_size": .int(2), "direction": .string("bidirectional")], outputs: 3),
-        ]),
-        layer("GRU", gates: 3, arity: 3...6, samples: [
-            Sample([.real(3, 2, 2), .real(1, 9, 2), .real(1, 9, 3), .real(1, 18)], ["hidden_size": .int(3), "linear_before_reset": .int(1)], outputs: 2),
-            Sample([.real(2, 3, 2), .real(1, 6, 2), .real(1, 6, 2)], ["hidden_size": .int(2), "layout": .int(1), "direction": .string("reverse")], outputs: 2),
-        ]),
-        layer("RNN", gates: 1, arity: 3...6, samples: [Sample([.real(3, 2, 2), .real(1, 3, 2), .real(1, 3, 3)], ["hidden_size": .int(3)], outputs: 2)]),
+        layer(
+            "LSTM", gates: 4, arity: 3...8,
+            samples: [
+                Sample([.real(3, 2, 2), .real(1, 12, 2), .real(1, 12, 3), .real(1, 24)], ["hidden_size": .int(3)], outputs: 3),
+                Sample(
+                    [.real(3, 2, 2), .real(2, 8, 2), .real(2, 8, 2), .absent, .integers([2], [3, 1]), .absent, .absent, .real(2, 6)],
+                    ["hidden_size": .int(2), "direction": .string("bidirectional")], outputs: 3),
+            ]),
+        layer(
+            "GRU", gates: 3, arity: 3...6,
+            samples: [
+                Sample(
+                    [.real(3, 2, 2), .real(1, 9, 2), .real(1, 9, 3), .real(1, 18)],
+                    ["hidden_size": .int(3), "linear_before_reset": .int(1)], outputs: 2),
+                Sample(
+                    [.real(2, 3, 2), .real(1, 6, 2), .real(1, 6, 2)],
+                    ["hidden_size": .int(2), "layout": .int(1), "direction": .string("reverse")], outputs: 2),
+            ]),
+        layer(
+            "RNN", gates: 1, arity: 3...6,
+            samples: [Sample([.real(3, 2, 2), .real(1, 3, 2), .real(1, 3, 3)], ["hidden_size": .int(3)], outputs: 2)]),
     ]
 
     private static func layer(_ name: String, gates: Int, arity: ClosedRange<Int>, samples: [Sample]) -> Operator {
@@ -107,7 +117,9 @@ private struct RecurrentLayer {
                 for step in 0..<lengths[b] {
                     let t = isReverse ? lengths[b] - 1 - step : step
                     advance(direction, (isBatchFirst ? b * time + t : t * batch + b) * width, &state, &cell)
-                    let target = isBatchFirst ? ((b * time + t) * directions + direction) * hidden : ((t * directions + direction) * batch + b) * hidden
+                    let target =
+                        isBatchFirst
+                        ? ((b * time + t) * directions + direction) * hidden : ((t * directions + direction) * batch + b) * hidden
                     y.replaceSubrange(target..<target + hidden, with: state)
                 }
                 h.replaceSubrange(at..<at + hidden, with: state)
@@ -151,7 +163,9 @@ private struct RecurrentLayer {
 
     private func advanceLSTM(_ direction: Int, _ at: Int, _ state: inout [Double], _ cell: inout [Double]) {
         let old = state
-        func sum(_ gate: Int, _ j: Int) -> Double { fromInput(direction, gate * hidden + j, at) + fromState(direction, gate * hidden + j, old) }
+        func sum(_ gate: Int, _ j: Int) -> Double {
+            fromInput(direction, gate * hidden + j, at) + fromState(direction, gate * hidden + j, old)
+        }
         func peep(_ gate: Int, _ j: Int) -> Double { peepholes.map { $0[(direction * 3 + gate) * hidden + j] * cell[j] } ?? 0 }
         for j in 0..<hidden {
             let f = activate(direction, 0, sum(2, j) + peep(2, j))
@@ -164,7 +178,9 @@ private struct RecurrentLayer {
 
     private func advanceGRU(_ direction: Int, _ at: Int, _ state: inout [Double]) {
         let old = state
-        let resets = (0..<hidden).map { activate(direction, 0, fromInput(direction, hidden + $0, at) + fromState(direction, hidden + $0, old)) }
+        let resets = (0..<hidden).map {
+            activate(direction, 0, fromInput(direction, hidden + $0, at) + fromState(direction, hidden + $0, old))
+        }
         let isLinear = call.flag("linear_before_reset")
         let gated = isLinear ? old : zip(resets, old).map { $0 * $1 }
         for j in 0..<hidden {

@@ -38,7 +38,9 @@ struct ResizePlan {
             }
             let policy = c.string("keep_aspect_ratio_policy", default: "stretch")
             let common = policy == "not_larger" ? factors.min() : policy == "not_smaller" ? factors.max() : nil
-            guard common != nil || policy == "stretch" || factors.isEmpty else { throw Failure.invalid("keep_aspect_ratio_policy is \(policy)") }
+            guard common != nil || policy == "stretch" || factors.isEmpty else {
+                throw Failure.invalid("keep_aspect_ratio_policy is \(policy)")
+            }
             if let common { factors = factors.map { _ in common } }
             for (index, axis) in request.axes.enumerated() {
                 scales[axis] = factors[index]
@@ -73,8 +75,12 @@ struct ResizePlan {
         if c.has(3), !request.isEmpty(c, 3) {
             let sizes = c.symbols(3) ?? []
             let policy = c.string("keep_aspect_ratio_policy", default: "stretch")
-            if policy != "stretch", known.count == input.count, c.constant(3) != nil { return try self.sizes(c, request, known).output.map { Dim($0) } }
-            for (index, axis) in request.axes.enumerated() { result[axis] = policy == "stretch" && index < sizes.count ? sizes[index] : .unknown }
+            if policy != "stretch", known.count == input.count, c.constant(3) != nil {
+                return try self.sizes(c, request, known).output.map { Dim($0) }
+            }
+            for (index, axis) in request.axes.enumerated() {
+                result[axis] = policy == "stretch" && index < sizes.count ? sizes[index] : .unknown
+            }
             return result
         }
         guard let scales = try request.scales(c) else { throw Failure.invalid("neither scales nor sizes are given") }
@@ -138,6 +144,7 @@ struct ResizeRequest {
     /// Start and end of the cropped part, by axis.
     func roi(_ c: some NodeReader) throws -> [Int: (Double, Double)] {
         guard let given = try numbers(c, 1, "roi", count: 2 * axes.count) else { throw Failure.invalid("tf_crop_and_resize needs roi") }
-        return Dictionary(axes.enumerated().map { ($0.element, (given[$0.offset], given[$0.offset + axes.count])) }, uniquingKeysWith: { $1 })
+        return Dictionary(
+            axes.enumerated().map { ($0.element, (given[$0.offset], given[$0.offset + axes.count])) }, uniquingKeysWith: { $1 })
     }
 }

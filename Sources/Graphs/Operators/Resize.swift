@@ -47,7 +47,8 @@ enum Resize {
 
     private static func inferGrad(_ c: Inference) throws -> [TensorType] {
         let dims = try c.dims(0)
-        guard let shape = c.has(4) ? c.symbols(4) ?? [Dim](repeating: .unknown, count: dims.count) : c.ints("input_shape")?.map({ Dim($0) }),
+        guard
+            let shape = c.has(4) ? c.symbols(4) ?? [Dim](repeating: .unknown, count: dims.count) : c.ints("input_shape")?.map({ Dim($0) }),
             shape.count == dims.count
         else { throw Failure.invalid("attribute input_shape is missing or does not have \(dims.count) entries") }
         return [TensorType(try c.type(0).element, shape)]
@@ -59,7 +60,9 @@ enum Resize {
             throw Failure.invalid("attribute input_shape is missing or does not have \(dy.shape.count) entries")
         }
         let plan = try ResizePlan(call, input: shape)
-        guard dy.shape == plan.output else { throw Failure.shape("gradient is \(Shape.text(dy.shape)), expected \(Shape.text(plan.output))") }
+        guard dy.shape == plan.output else {
+            throw Failure.shape("gradient is \(Shape.text(dy.shape)), expected \(Shape.text(plan.output))")
+        }
         var dx = try Convolution.reals(dy)
         for (axis, table) in plan.tables.enumerated().reversed() { if let table { dx = try table.adjoint(dx, axis, size: shape[axis]) } }
         return [try dx.converted(to: dy.type)]
@@ -92,18 +95,25 @@ enum Resize {
     private static let samples = [
         Sample([.real(1, 2, 3, 4)] + sizes(1, 2, 5, 6), ["mode": .string("linear")]),
         Sample([.real(1, 2, 5, 4)] + sizes(1, 2, 3, 3), ["mode": .string("nearest"), "nearest_mode": .string("ceil")]),
-        Sample([.real(1, 2, 4, 4)] + sizes(7, 3), [
-            "mode": .string("cubic"), "axes": .ints([2, -1]), "coordinate_transformation_mode": .string("align_corners"),
-        ]),
+        Sample(
+            [.real(1, 2, 4, 4)] + sizes(7, 3),
+            [
+                "mode": .string("cubic"), "axes": .ints([2, -1]), "coordinate_transformation_mode": .string("align_corners"),
+            ]),
         Sample([.real(2, 5, 6)], ["mode": .string("linear"), "antialias": .int(1), "scales": .floats([1, 0.5, 0.4])]),
-        Sample([.real(1, 1, 5, 4)], [
-            "mode": .string("cubic"), "exclude_outside": .int(1), "scales": .floats([1, 1, 2, 1.5]), "cubic_coeff_a": .float(-0.5),
-            "coordinate_transformation_mode": .string("asymmetric"),
-        ]),
-        Sample([.real(1, 1, 4, 4)], [
-            "mode": .string("linear"), "scales": .floats([1, 1, 0.8, 1.5]), "coordinate_transformation_mode": .string("tf_crop_and_resize"),
-            "roi": .floats([0, 0, 0.4, -0.2, 1, 1, 1.2, 0.7]), "extrapolation_value": .float(3),
-        ]),
+        Sample(
+            [.real(1, 1, 5, 4)],
+            [
+                "mode": .string("cubic"), "exclude_outside": .int(1), "scales": .floats([1, 1, 2, 1.5]), "cubic_coeff_a": .float(-0.5),
+                "coordinate_transformation_mode": .string("asymmetric"),
+            ]),
+        Sample(
+            [.real(1, 1, 4, 4)],
+            [
+                "mode": .string("linear"), "scales": .floats([1, 1, 0.8, 1.5]),
+                "coordinate_transformation_mode": .string("tf_crop_and_resize"),
+                "roi": .floats([0, 0, 0.4, -0.2, 1, 1, 1.2, 0.7]), "extrapolation_value": .float(3),
+            ]),
     ]
 
     private static let gradSamples = [

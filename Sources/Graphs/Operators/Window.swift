@@ -61,7 +61,9 @@ struct WindowAttributes: Sendable {
         guard let given = c.ints("kernel_shape"), !given.isEmpty else {
             guard let weight else { throw Failure.invalid("kernel_shape is missing") }
             let known = weight.compactMap { $0 }
-            guard known.allSatisfy({ (1...limit).contains($0) }) else { throw Failure.shape("kernel is \(known), expected sizes of at least 1") }
+            guard known.allSatisfy({ (1...limit).contains($0) }) else {
+                throw Failure.shape("kernel is \(known), expected sizes of at least 1")
+            }
             return known.count == rank ? known : nil
         }
         let own = try read(c, "kernel_shape", rank, default: 1, from: 1)
@@ -74,7 +76,9 @@ struct WindowAttributes: Sendable {
     private static func read(_ c: some NodeReader, _ name: String, _ count: Int, default value: Int, from low: Int) throws -> [Int] {
         guard let given = c.ints(name), !given.isEmpty else { return [Int](repeating: value, count: count) }
         guard given.count == count else { throw Failure.invalid("\(name) has \(given.count) entries, expected \(count)") }
-        for entry in given where entry < low || entry > limit { throw Failure.invalid("\(name) has an entry \(entry) outside \(low)...\(limit)") }
+        for entry in given where entry < low || entry > limit {
+            throw Failure.invalid("\(name) has an entry \(entry) outside \(low)...\(limit)")
+        }
         return given
     }
 

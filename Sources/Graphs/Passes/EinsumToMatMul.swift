@@ -44,7 +44,9 @@ private struct Contraction {
         else { return nil }
         let inA = Set(operands[0]), inB = Set(operands[1]), kept = Set(result)
         // A letter of one operand alone that the result drops is a sum, not a product.
-        guard inA.subtracting(inB).isSubset(of: kept), inB.subtracting(inA).isSubset(of: kept), kept.isSubset(of: inA.union(inB)) else { return nil }
+        guard inA.subtracting(inB).isSubset(of: kept), inB.subtracting(inA).isSubset(of: kept), kept.isSubset(of: inA.union(inB)) else {
+            return nil
+        }
         var sizes: [Character: Int] = [:]
         for (letter, size) in Array(zip(operands[0], shapeA)) + Array(zip(operands[1], shapeB)) {
             guard size > 0, sizes[letter] == nil || sizes[letter] == size else { return nil }
@@ -62,9 +64,12 @@ private struct Contraction {
 
     func nodes(_ graph: inout Graph, _ operators: OperatorSet) throws -> [Node] {
         var made: [Node] = []
-        func emit(_ op: String, _ inputs: [ValueID?], _ attributes: [String: Attribute] = [:], to output: ValueID? = nil) throws -> ValueID {
+        func emit(_ op: String, _ inputs: [ValueID?], _ attributes: [String: Attribute] = [:], to output: ValueID? = nil) throws -> ValueID
+        {
             let output = output ?? graph.add("\(node.name)/\(op)")
-            let next = Node(op: op, name: node.name, inputs: inputs, outputs: [output], attributes: attributes, origin: node.origin, module: node.module)
+            let next = Node(
+                op: op, name: node.name, inputs: inputs, outputs: [output], attributes: attributes, origin: node.origin, module: node.module
+            )
             try graph.infer(next, operators: operators)
             made.append(next)
             return output

@@ -21,7 +21,8 @@ private enum ExplicitPads {
 
     /// The node's attributes in full; nil when they are so already or depend on sizes that are not known.
     static func attributes(_ node: Node, _ graph: Graph) throws -> [String: Attribute]? {
-        let isDone = names.allSatisfy { node.attributes[$0] != nil } && node.attributes["auto_pad"] == nil && node.attributes["output_shape"] == nil
+        let isDone =
+            names.allSatisfy { node.attributes[$0] != nil } && node.attributes["auto_pad"] == nil && node.attributes["output_shape"] == nil
         if isDone { return nil }
         do {
             guard let explicit = try windows(node, graph) else { return nil }

@@ -7,6 +7,9 @@ package enum PassList {
         .inlineIf, .removeIdentity, .constantFolding, .commonSubexpressions, .recognizeLayerNorm, .recognizeGelu, .foldBatchNorm, .deadCode,
     ]
 
+    /// What makes the structure of a network plain to read.
+    package static let recognition: [Pass] = [.removeIdentity, .constantFolding, .recognizeLayerNorm, .recognizeGelu, .deadCode]
+
     /// For one plan, when shapes are known and the derivative has been added.
     package static let afterDifferentiation: [Pass] = [
         .inlineIf, .einsumToMatMul, .removeIdentity, .constantFolding, .commonSubexpressions, .deadCode, .fuseSilu, .fuseActivation,
