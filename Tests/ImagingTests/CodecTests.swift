@@ -71,7 +71,7 @@ import Testing
     }
 
     @Test func bombsAreRefused() throws {
-        #expect(try failure { _ = Image.decode(claim(8, 6)) } == nil)
+        #expect(failure { _ = try Image.decode(claim(8, 6)) } == nil)
         let huge = failure { _ = try Image.decode(claim(60_000, 60_000)) }
         #expect(huge?.kind == .memory && huge?.message.contains("60000x60000 pixels") == true)
         #expect(failure { _ = try Image.decode(claim(0x7FFF_FFFF, 0x7FFF_FFFF)) }?.kind == .memory)
