@@ -56,9 +56,7 @@ enum Activation {
                 return { unit(alpha * $0 + beta) }
             }
         ) { g, n, dy in
-            let y = try g.output(n)
-            let isInside = try g.emit("And", [g.isAbove(y, 0), g.isBelow(y, 1)])
-            return try g.keep(g.mul(dy, number(n, "alpha", 0.2)), where: isInside)
+            try g.emit("ClipGrad", [g.mul(dy, number(n, "alpha", 0.2)), g.output(n)], ["min": .float(0), "max": .float(1)])
         },
         curve("HardSwish", wide: true, formula: { _ in { $0 * unit($0 / 6 + 0.5) } }) { g, n, dy in
             let x = try g.input(n, 0)
