@@ -22,6 +22,10 @@ except ImportError:
     onnxruntime = None
 
 
+# Seconds before each call: a library's threads may go on spinning for a while after its own.
+PAUSE = 0.1
+
+
 def session(path, threads):
     """onnxruntime's forward of a model, or None."""
     if onnxruntime is None:
@@ -62,6 +66,7 @@ def medians(calls, rounds):
     times = {name: [] for name in calls}
     for turn in range(rounds + 2):
         for name, work in calls.items():
+            time.sleep(PAUSE)
             start = time.perf_counter()
             work()
             if turn >= 2:
