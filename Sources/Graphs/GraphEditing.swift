@@ -85,6 +85,32 @@ extension Graph {
         nodes = nodes.indices.filter(isKept).map { nodes[$0] }
     }
 
+    /// Only the nodes that `roots` depend on. Returns true when there were others.
+    @discardableResult package mutating func keepNodes(neededFor roots: [ValueID]) -> Bool {
+        var needed = [Bool](repeating: false, count: values.count)
+        for root in roots { needed[root.index] = true }
+        var kept: [Node] = []
+        for node in nodes.reversed() where node.outputs.contains(where: { $0.map { needed[$0.index] } ?? false }) {
+            for input in node.inputs { if let input { needed[input.index] = true } }
+            kept.append(node)
+        }
+        guard kept.count < nodes.count else { return false }
+        nodes = kept.reversed()
+        return true
+    }
+
+    /// By value: index of the last node that reads it (of the one that makes it when nobody does); `Int.max` for outputs
+    /// of the graph and constants, which stay.
+    package func lastUses() -> [Int] {
+        var last = [Int](repeating: -1, count: values.count)
+        for (index, node) in nodes.enumerated() {
+            for id in node.inputs + node.outputs { if let id { last[id.index] = index } }
+        }
+        for output in outputs { last[output.index] = .max }
+        for index in values.indices where values[index].constant != nil { last[index] = .max }
+        return last
+    }
+
     /// The same graph without values that nobody computes, reads or keeps, and where each value went. Lets go of the
     /// memory of constants that passes have replaced.
     package func compacted(keeping kept: Set<ValueID>) -> (graph: Graph, ids: [ValueID: ValueID]) {

@@ -10,11 +10,11 @@ package enum Interpreter {
         try graph.checkNesting()
         var values = [Tensor?](repeating: nil, count: graph.values.count)
         for (id, tensor) in zip(graph.inputs, inputs) { values[id.index] = try tensor.widened() }
-        let lastReader = graph.lastReaders()
+        let lastUse = graph.lastUses()
         for (index, node) in graph.nodes.enumerated() {
             let results = try compute(node, graph, values, operators)
             for (output, result) in zip(node.outputs, results) { if let output { values[output.index] = result } }
-            for id in node.inputs + node.outputs { if let id, lastReader[id.index] <= index { values[id.index] = nil } }
+            for id in node.inputs + node.outputs { if let id, lastUse[id.index] <= index { values[id.index] = nil } }
         }
         return try graph.outputs.map { id in
             guard let result = values[id.index] ?? graph[id].constant else {
@@ -52,13 +52,5 @@ extension Graph {
     func checkNesting(_ level: Int = 0) throws {
         guard level <= Graph.deepest else { throw Failure.unsupported("branches more than \(Graph.deepest) levels deep") }
         for node in nodes { for attribute in node.attributes.values { try attribute.graph?.checkNesting(level + 1) } }
-    }
-
-    /// Index of the last node that reads each value: -1 when nobody does, `Int.max` for outputs of the graph.
-    func lastReaders() -> [Int] {
-        var last = [Int](repeating: -1, count: values.count)
-        for (index, node) in nodes.enumerated() { for input in node.inputs { if let input { last[input.index] = index } } }
-        for output in outputs { last[output.index] = .max }
-        return last
     }
 }

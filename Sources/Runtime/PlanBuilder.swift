@@ -83,7 +83,7 @@ struct PlanBuilder {
         graph.outputs = try (request.wanted + request.forwardHooks + [request.target?.output].compactMap { $0 }).map {
             try find($0, in: graph)
         }
-        keepNeeded(&graph, from: graph.outputs)
+        graph.keepNodes(neededFor: graph.outputs)
         try graph.inferAll(operators: operators)
         return graph
     }
@@ -98,17 +98,6 @@ struct PlanBuilder {
         guard fits else {
             throw Failure.shape("input '\(feed.name)' expects \(type), the tensor given is \(Shape.text(feed.shape))")
         }
-    }
-
-    private func keepNeeded(_ graph: inout Graph, from roots: [ValueID]) {
-        var needed = [Bool](repeating: false, count: graph.values.count)
-        for root in roots { needed[root.index] = true }
-        var kept: [Node] = []
-        for node in graph.nodes.reversed() where node.outputs.contains(where: { $0.map { needed[$0.index] } ?? false }) {
-            for input in node.inputs { if let input { needed[input.index] = true } }
-            kept.append(node)
-        }
-        graph.nodes = kept.reversed()
     }
 
     /// Every input that is read must have been fed.
@@ -149,7 +138,7 @@ struct PlanBuilder {
     // MARK: Order
 
     private func schedule(_ graph: Graph) throws -> ([Plan.Step], Int) {
-        let last = lastReaders(graph)
+        let last = graph.lastUses()
         var steps: [Plan.Step] = []
         var live = 0, peak = 0
         for (index, node) in graph.nodes.enumerated() {
@@ -171,17 +160,6 @@ struct PlanBuilder {
             }
         }
         return (steps, peak)
-    }
-
-    /// By value: index of the last node that reads it (of the one that makes it when nobody does); never for outputs.
-    private func lastReaders(_ graph: Graph) -> [Int] {
-        var last = [Int](repeating: -1, count: graph.values.count)
-        for (index, node) in graph.nodes.enumerated() {
-            for id in node.inputs + node.outputs { if let id { last[id.index] = index } }
-        }
-        for output in graph.outputs { last[output.index] = Int.max }
-        for value in graph.values.indices where graph.values[value].constant != nil { last[value] = Int.max }
-        return last
     }
 
     private func bytes(_ id: ValueID, _ graph: Graph) -> Int {

@@ -28,8 +28,7 @@ extension Pass {
     /// Constants of equal type, shape and bytes, each with the first of them.
     private static func equalConstants(_ graph: Graph, _ kept: Set<ValueID>) -> [ValueID: ValueID] {
         var samples: [Int: [ValueID]] = [:]
-        for (index, last) in graph.lastReaders().enumerated() where last >= 0 {
-            let id = ValueID(at: index)
+        for id in Set(graph.nodes.flatMap { $0.inputs.compactMap { $0 } } + graph.outputs) {
             guard let tensor = graph[id].constant, !kept.contains(id), let hash = Content(tensor)?.hash(every: 61) else { continue }
             samples[hash, default: []].append(id)
         }

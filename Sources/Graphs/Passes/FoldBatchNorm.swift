@@ -23,7 +23,7 @@ extension Pass {
             removed.insert(index)
         }
         guard !removed.isEmpty else { return false }
-        graph.nodes = graph.nodes.enumerated().filter { !removed.contains($0.offset) }.map(\.element)
+        graph.keepNodes { !removed.contains($0) }
         return true
     }
 

@@ -8,7 +8,7 @@ extension Pass {
         for index in graph.nodes.indices { fusion.absorb(into: index) }
         guard !fusion.removed.isEmpty else { return false }
         graph = fusion.graph
-        graph.nodes = graph.nodes.enumerated().filter { !fusion.removed.contains($0.offset) }.map(\.element)
+        graph.keepNodes { !fusion.removed.contains($0) }
         return true
     }
 }
