@@ -2,6 +2,8 @@
 
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
+PKGCONFIGDIR = $(LIBDIR)/pkgconfig
+CMAKEDIR = $(LIBDIR)/cmake/pellucid
 VERSION := 0.1.0
 SONAME := libpellucid.so.0
 SWIFT ?= swift
@@ -10,6 +12,9 @@ PYTHON ?= $(shell for p in python3 /usr/bin/python3; do $$p -c 'import numpy' 2>
 MODEL := Tests/Fixtures/models/efficientnet_lite0.onnx
 PHOTOS := $(addprefix Tests/Fixtures/images/,chelsea.png space_shuttle.jpg squirrel_cls.jpg)
 C_SOURCES = $(shell find include Sources Tests docs -name '*.[ch]' -o -name '*.cpp' -o -name '*.inc' | grep -v '\.pb\.')
+
+# sed that fills in a template's places, relative to the folder it will lie in: an installed tree may be moved.
+relocatable = sed 's|@VERSION@|$(VERSION)|; s|@PREFIX@|$(shell realpath -m --relative-to=$(1) $(PREFIX))|; s|@LIBDIR@|$(shell realpath -m --relative-to=$(PREFIX) $(LIBDIR))|'
 
 .DEFAULT_GOAL := build
 .PHONY: demo build test install format check wheel bench clean help packages
@@ -36,18 +41,20 @@ build: packages ## build the library and the tool into build/
 test: build ## run every suite; ends in "N passed, N failed"
 	@PYTHON=$(PYTHON) SWIFT=$(SWIFT) $(PYTHON) .ci/test
 
-install: ## copy library, tool, headers and pkg-config files to PREFIX (below DESTDIR)
+install: ## copy library, tool, headers, man page, pkg-config and CMake files to PREFIX (below DESTDIR)
 	@test -e build/$(SONAME) || { echo "run 'make build' first"; exit 1; }
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include/pellucid $(DESTDIR)$(LIBDIR)/pkgconfig
+	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin $(PREFIX)/include/pellucid $(PREFIX)/share/man/man1 $(PKGCONFIGDIR) $(CMAKEDIR))
 	install -m 755 -s build/libpellucid.so.$(VERSION) $(DESTDIR)$(LIBDIR)/
 	ln -sf libpellucid.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libpellucid.so
 	install -m 755 -s build/pellucid $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 include/pellucid/*.h $(DESTDIR)$(PREFIX)/include/pellucid/
-	@for name in pellucid pellucid-backend; do \
-	    sed 's|@VERSION@|$(VERSION)|; s|@PREFIX@|$(shell realpath -m --relative-to=$(LIBDIR)/pkgconfig $(PREFIX))|; s|@LIBDIR@|$(shell realpath -m --relative-to=$(PREFIX) $(LIBDIR))|' \
-	        pkgconfig/$$name.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/$$name.pc; \
-	done
+	install -m 644 bindings/cpp/pellucid.hpp $(DESTDIR)$(PREFIX)/include/
+	$(if $(wildcard docs/man/*.1),install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/)
+	@for name in pellucid.pc pellucid-backend.pc; do \
+	    $(call relocatable,$(PKGCONFIGDIR)) pkgconfig/$$name.in > $(DESTDIR)$(PKGCONFIGDIR)/$$name; done
+	@for name in pellucid-config.cmake pellucid-config-version.cmake; do \
+	    $(call relocatable,$(CMAKEDIR)) pkgconfig/$$name.in > $(DESTDIR)$(CMAKEDIR)/$$name; done
 
 format: ## rewrite the sources in the project's style
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests

@@ -39,7 +39,16 @@ struct Manifest {
             "completeness_gap": findings.numbers["completeness_gap"].map { .number($0) } ?? .null,
             "warnings": .array(warnings.map { .string($0) }),
         ]
-        return Explanation(tensors: findings.tensors, numbers: numbers, manifest: JSON.object(members).text)
+        let tensors = try findings.tensors.merging(perImage()) { found, _ in found }
+        return Explanation(tensors: tensors, numbers: numbers, manifest: JSON.object(members).text)
+    }
+
+    /// What the manifest says of each image, for callers that do not read JSON.
+    private func perImage() throws -> [String: Tensor] {
+        var tensors: [String: Tensor] = [:]
+        if !request.scores.isEmpty { tensors["scores"] = try Tensor(request.scores) }
+        if !request.classes.isEmpty { tensors["classes"] = try Tensor(request.classes.map { Int64($0) }) }
+        return tensors
     }
 
     private var target: JSON {

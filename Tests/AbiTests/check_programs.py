@@ -20,6 +20,7 @@ FIXTURES = ROOT / "Tests" / "Fixtures"
 SMALL_MODEL = FIXTURES / "models" / "fashion_cnn_gap.onnx"
 LARGE_MODEL = FIXTURES / "models" / "efficientnet_lite0.onnx"
 PHOTO = FIXTURES / "images" / "chelsea.png"
+CXX = ROOT / "bindings" / "cpp"
 EXAMPLES = ROOT / "docs" / "examples"
 STRICT = ["-Wall", "-Wextra", "-pedantic", "-Werror"]
 C_STANDARDS = ["c99", "c11", "c17"]
@@ -80,6 +81,13 @@ class ConsumerTest(ProgramTest):
                 with self.subTest(compiler=compiler, standard=standard):
                     self.quietly(self.compile(HERE / "consumer.cpp", compiler, standard), SMALL_MODEL)
 
+    def test_cxx_wrapper(self):
+        flags = [*STRICT, "-Wconversion", "-Wshadow", "-Wnon-virtual-dtor", f"-I{CXX}"]
+        for compiler in CXX_COMPILERS:
+            for standard in CXX_STANDARDS:
+                with self.subTest(compiler=compiler, standard=standard):
+                    self.quietly(self.compile(HERE / "wrapper.cpp", compiler, standard, flags, ["-lpthread"]), SMALL_MODEL, PHOTO)
+
     def test_each_header_stands_alone(self):
         for header in sorted((INCLUDE / "pellucid").glob("*.h")):
             source = self.folder / "alone.c"
@@ -110,6 +118,11 @@ class ExampleTest(ProgramTest):
         failed = subprocess.run([str(program), "/nowhere", str(PHOTO), "x.png"], capture_output=True, text=True)
         self.assertEqual(failed.returncode, 1)
         self.assertIn("/nowhere", failed.stderr)
+
+    def test_gradcam_in_cxx(self):
+        program = self.compile(EXAMPLES / "gradcam.cpp", "g++", "c++17", [*STRICT, f"-I{CXX}"])
+        self.assertIn("class 28", self.call(program, LARGE_MODEL, PHOTO, "why.png"))
+        self.assert_png(self.folder / "why.png")
 
     def test_gradcam_in_python(self):
         environment = {"PYTHONPATH": str(ROOT / "bindings" / "python"), "PELLUCID_LIBRARY": str(LIBRARY)}

@@ -45,7 +45,8 @@ PELLUCID_API pellucid_status pellucid_explain(pellucid_result **out, pellucid_mo
                                               const pellucid_target *target, const pellucid_options *options,
                                               const pellucid_control *control);
 
-/* A tensor of the result by name ("map" exists for every picture-making method). Released by the caller. Since 0.1 */
+/* A tensor of the result by name: "map" for every picture-making method, "scores" (float64 [N], of the unchanged input), for an
+ * arg-max target "classes" (int64 [N]), and what the method's card names besides. Released by the caller. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_result_tensor(const pellucid_result *result, const char *name, pellucid_tensor **out);
 /* A number of the result by name, as "score" or "completeness_gap". Since 0.1 */
 PELLUCID_API pellucid_status pellucid_result_number(const pellucid_result *result, const char *name, double *out);
