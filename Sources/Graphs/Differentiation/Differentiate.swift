@@ -6,6 +6,8 @@ extension Graph {
         package var graph: Graph
         /// By value asked for; absent when no path leads from it to the seeds (its gradient is zero).
         package var gradients: [ValueID: ValueID]
+        /// True when a gradient went straight through a rounding to levels.
+        package var isStraightThrough = false
     }
 
     /// Adds the nodes that carry the `seeds` (a value and the gradient that arrives at it) back to the values `wrt`.
@@ -13,7 +15,7 @@ extension Graph {
     package func differentiated(
         seeds: [(value: ValueID, gradient: ValueID)], wrt: [ValueID], rules: BackwardRules = .gradient, operators: OperatorSet
     ) throws -> Derivative {
-        var walk = ReverseWalk(builder: Gradients(graph: self, operators: operators), rules: rules)
+        var walk = ReverseWalk(builder: Gradients(graph: self, operators: operators), rules: rules, levels: Levels.marked(in: self))
         let depends = dependents(of: Set(wrt))
         walk.builder.depends = depends
         for seed in seeds where depends[seed.value.index] { try walk.accumulate(seed.gradient, into: seed.value) }
@@ -22,7 +24,7 @@ extension Graph {
         }
         var gradients: [ValueID: ValueID] = [:]
         for value in wrt { gradients[value] = try walk.total(value) }
-        return Derivative(graph: walk.builder.graph, gradients: gradients)
+        return Derivative(graph: walk.builder.graph, gradients: gradients, isStraightThrough: walk.builder.isStraightThrough)
     }
 
     /// By value: true when it is computed from one of `roots`, or is one.
@@ -39,12 +41,20 @@ extension Graph {
 private struct ReverseWalk {
     var builder: Gradients
     let rules: BackwardRules
+    /// Which integer values carry gradients, see `Levels`.
+    private let levels: [Bool]
     /// Contributions to each value's gradient, not yet added up.
     private var parts: [ValueID: [ValueID]] = [:]
 
-    init(builder: Gradients, rules: BackwardRules) {
+    init(builder: Gradients, rules: BackwardRules, levels: [Bool]) {
         self.builder = builder
         self.rules = rules
+        self.levels = levels
+    }
+
+    private func carriesGradient(_ value: ValueID) -> Bool {
+        if value.index < levels.count, levels[value.index] { return true }
+        return builder.graph[value].type?.element.isFloat ?? true
     }
 
     mutating func accumulate(_ gradient: ValueID, into value: ValueID) throws {
@@ -66,10 +76,10 @@ private struct ReverseWalk {
         guard arriving.contains(where: { $0 != nil }) else { return }
         builder.current = "grad(\(node.name))"
         do {
-            let leaving = try rule(for: node)(&builder, node, arriving)
+            let leaving = try rule(for: node)(&builder, Levels.real(node, levels, in: &builder) ?? node, arriving)
             for (input, gradient) in zip(node.inputs, leaving) {
                 guard let input, let gradient, depends[input.index] else { continue }
-                guard builder.graph[input].type?.element.isFloat ?? true else { continue }
+                guard carriesGradient(input) else { continue }
                 try accumulate(gradient, into: input)
             }
         } catch let failure as Failure {

@@ -8,6 +8,8 @@ package struct Gradients {
     var current = ""
     /// By value: true where the walk carries a gradient on; empty for everywhere.
     var depends: [Bool] = []
+    /// Set by rules that pass a gradient straight through a rounding.
+    var isStraightThrough = false
 
     package init(graph: Graph, operators: OperatorSet) {
         self.graph = graph

@@ -55,6 +55,7 @@ package struct OperatorSet: Sendable {
             Pooling.lowerings,
             Resize.lowerings,
             Quantization.lowerings,
+            IntegerArithmetic.lowerings,
             Classical.lowerings,
         ].flatMap { $0 }
     )

@@ -54,7 +54,13 @@ struct QuantizedType {
     private init(_ c: some NodeReader, zero: ElementType?) throws {
         let asked = ElementType(rawValue: Int32(clamping: c.int("output_dtype", default: 0)))
         type = asked ?? zero ?? .uint8
-        guard type.isInteger || SmallFloats.Layout.of(type) != nil else { throw Failure.unsupported("quantisation to \(type)") }
+        if let limits = QuantizedType.limits(of: type) {
+            self.limits = limits
+            return
+        }
+        guard let layout = SmallFloats.Layout.of(type) else { throw Failure.unsupported("quantisation to \(type)") }
+        let top = (0..<1 << type.bits).map { Double(layout.value(UInt8($0))) }.filter(\.isFinite).max() ?? 0
+        limits = -top...top
     }
 
     init(inferred c: Inference) throws { try self.init(c, zero: c.has(2) ? c.type(2).element : nil) }
@@ -62,11 +68,22 @@ struct QuantizedType {
 
     var isInteger: Bool { type.isInteger }
 
-    /// Nearest number of the integer type.
-    func clip(_ level: Double) -> Double {
-        let isSigned = [.int2, .int4, .int8, .int16, .int32, .int64].contains(type)
+    /// Smallest and largest number of an integer type.
+    static func limits(of type: ElementType) -> ClosedRange<Double>? {
+        guard type.isInteger else { return nil }
         let span = Double(sign: .plus, exponent: type.bits, significand: 1)
-        return isSigned ? min(max(level, -span / 2), span / 2 - 1) : min(max(level, 0), span - 1)
+        let isSigned = [.int2, .int4, .int8, .int16, .int32, .int64].contains(type)
+        return isSigned ? -span / 2...span / 2 - 1 : 0...span - 1
+    }
+
+    /// Smallest and largest number of the type.
+    private(set) var limits: ClosedRange<Double>
+
+    /// The number of the type nearest to one that is whole, for integer types, or any.
+    func nearest(_ level: Double) -> Double {
+        if isInteger { return min(max(level, limits.lowerBound), limits.upperBound) }
+        guard !level.isNaN, let layout = SmallFloats.Layout.of(type) else { return level }
+        return Double(layout.value(code(level, saturates: true)))
     }
 
     /// A tensor of the integer type from clipped numbers.
@@ -90,7 +107,7 @@ struct QuantizedType {
     func code(_ value: Double, saturates: Bool) -> UInt8 {
         guard let layout = SmallFloats.Layout.of(type) else { return 0 }
         let patterns = (0..<UInt16(1 << type.bits)).map { UInt8($0) }
-        let top = patterns.map { Double(layout.value($0)) }.filter(\.isFinite).max() ?? 0
+        let top = limits.upperBound
         let special = patterns.first { value.isNaN || !saturates ? Double(layout.value($0)).isNaN : false }
         if value.isNaN { return special ?? 0 }
         if value.magnitude > top, !saturates, type != .float4e2m1 {

@@ -3,7 +3,8 @@ internal import Tensors
 /// Linear quantisation (ONNX QuantizeLinear and DequantizeLinear 10 to 25, DynamicQuantizeLinear 11): per tensor, per
 /// axis or per block.
 ///
-///     QuantizeLinear    q = clip(round(x / scale) + zero)         ties to even
+///     QuantizeLinear    q = clip(round(x / scale) + zero)         ties to even; input 3, which only lowerings give: the
+///                       scale that a level stands for where `scale` is not it
 ///     DequantizeLinear  y = (q - zero) * scale
 ///     FakeQuantize      both in one, with real numbers on either side; a pair in a file is lowered to it so that a
 ///                       gradient finds a way
@@ -12,9 +13,8 @@ internal import Tensors
 enum Quantization {
     static let operators = [
         Operator(
-            "QuantizeLinear", arity: 2...3, infer: { [TensorType(try QuantizedType(inferred: $0).type, try $0.type(0).dims)] },
-            compute: quantize,
-            noGradient: "its result is integers; only a pair with DequantizeLinear passes gradients on", samples: quantizeSamples),
+            "QuantizeLinear", arity: 2...4, infer: { [TensorType(try QuantizedType(inferred: $0).type, try $0.type(0).dims)] },
+            compute: quantize, vjp: quantizeVJP, samples: quantizeSamples),
         Operator(
             "DequantizeLinear", arity: 2...3, infer: inferDequantize, compute: dequantize, vjp: dequantizeVJP, samples: dequantizeSamples),
         Operator("FakeQuantize", arity: 2...3, infer: { [try $0.type(0)] }, compute: fakeQuantize, vjp: fakeVJP, samples: fakeSamples),
@@ -24,7 +24,7 @@ enum Quantization {
         Operator(
             "DynamicQuantizeLinear", arity: 1...1,
             infer: { [TensorType(.uint8, try $0.type(0).dims), TensorType(try $0.type(0).element, []), TensorType(.uint8, [])] },
-            compute: dynamic, noGradient: "its result is integers", samples: [Sample([.values([4], [-1, 0.5, 2.04, 0])], outputs: 3)]),
+            compute: dynamic, vjp: dynamicVJP, samples: dynamicSamples),
     ]
 
     static let lowerings = [
@@ -37,14 +37,14 @@ enum Quantization {
     /// Records the integer type, which later is not visible any more where runtimes widen small types.
     private static func lowerQuantize(_ b: inout Lowerer, _ n: Node) throws {
         var node = n
-        if n.inputs.count > 2, let zero = n.inputs[2], let type = b.graph[zero].type {
+        if n.attributes["output_dtype"]?.int ?? 0 == 0, n.inputs.count > 2, let zero = n.inputs[2], let type = b.graph[zero].type {
             node.attributes["output_dtype"] = .int(Int(type.element.rawValue))
         }
         try b.add(node)
     }
 
     private static func lowerDequantize(_ b: inout Lowerer, _ n: Node) throws {
-        guard let q = n.inputs.first ?? nil, let source = b.graph.nodes.last(where: { $0.outputs.contains(q) }),
+        guard let q = n.inputs.first ?? nil, b.graph[q].constant == nil, let source = b.graph.nodes.last(where: { $0.outputs.contains(q) }),
             source.op == "QuantizeLinear", let x = source.inputs[0], let scale = n.inputs.count > 1 ? n.inputs[1] : nil,
             b.graph[x].type?.element == b.graph[scale].type?.element, n.attributes["output_dtype"]?.int ?? 0 == 0,
             same(b.graph, source.inputs[1], scale), same(b.graph, zero(source), zero(n)),
@@ -65,7 +65,9 @@ enum Quantization {
     // MARK: Kernels
 
     /// Quotients rounded to integers and shifted, before clipping: the quantised numbers and their scales.
-    private static func levels(_ call: Call, _ first: Int) throws -> (x: Tensor, levels: [Double], parameters: QuantizedParameters) {
+    private static func levels(_ call: Call, _ first: Int, _ type: QuantizedType) throws
+        -> (x: Tensor, levels: [Double], parameters: QuantizedParameters)
+    {
         let x = try call.tensor(first)
         let parameters = try QuantizedParameters(call, shape: x.shape, first: first + 1)
         let numbers = try x.doubles()
@@ -74,7 +76,7 @@ enum Quantization {
             let at = parameters.index(i)
             // Ties are decided in the input's own precision.
             let quotient = isSingle ? Double(Float(numbers[i]) / Float(parameters.scales[at])) : numbers[i] / parameters.scales[at]
-            return quotient.rounded(.toNearestOrEven) + parameters.zero(at)
+            return type.isInteger ? quotient.rounded(.toNearestOrEven) + parameters.zero(at) : quotient
         }
         return (x, levels, parameters)
     }
@@ -88,26 +90,26 @@ enum Quantization {
             let codes = numbers.indices.map { type.code(numbers[$0] / parameters.scales[parameters.index($0)], saturates: saturates) }
             return [try type.pack(codes, x.shape)]
         }
-        let (x, levels, _) = try levels(call, 0)
-        return [try type.tensor(levels.map(type.clip), x.shape)]
+        let (x, levels, _) = try levels(call, 0, type)
+        return [try type.tensor(levels.map(type.nearest), x.shape)]
     }
 
     private static func fakeQuantize(_ call: Call) throws -> [Tensor] {
         let type = try QuantizedType(call)
-        let (x, levels, parameters) = try levels(call, 0)
+        let (x, levels, parameters) = try levels(call, 0, type)
         let result = levels.indices.map { i in
             let at = parameters.index(i)
-            return (type.clip(levels[i]) - parameters.zero(at)) * parameters.scales[at]
+            return (type.nearest(levels[i]) - parameters.zero(at)) * parameters.scales[at]
         }
         return [try Tensor(result, x.shape).converted(to: x.type)]
     }
 
     private static func fakeQuantizeGrad(_ call: Call) throws -> [Tensor] {
         let dy = try call.tensor(0), type = try QuantizedType(call, zero: 3)
-        let (x, levels, _) = try levels(call, 1)
+        let (x, levels, _) = try levels(call, 1, type)
         guard dy.shape == x.shape else { throw Failure.shape("gradient is \(Shape.text(dy.shape)), expected \(Shape.text(x.shape))") }
         let numbers = try dy.doubles()
-        return [try Tensor(levels.indices.map { type.clip(levels[$0]) == levels[$0] ? numbers[$0] : 0 }, dy.shape).converted(to: dy.type)]
+        return [try Tensor(levels.indices.map { type.limits.contains(levels[$0]) ? numbers[$0] : 0 }, dy.shape).converted(to: dy.type)]
     }
 
     private static func inferDequantize(_ c: Inference) throws -> [TensorType] {
@@ -147,32 +149,58 @@ enum Quantization {
 
     // MARK: Rules
 
+    /// What arrives is by levels, `d/dq`; 0 where q was clipped.
+    private static func quantizeVJP(_ g: inout Gradients, _ node: Node, _ arriving: [ValueID?]) throws -> [ValueID?] {
+        guard let dq = arriving.first ?? nil else { return [] }
+        g.isStraightThrough = true
+        let x = try g.input(node, 0)
+        let slope = try g.emit("DequantizeLinear", [dq, g.emit("Reciprocal", [g.input(node, 1)])], blocks(node))
+        return [try g.emit("FakeQuantizeGrad", [g.cast(slope, like: x)] + node.inputs.prefix(3), node.attributes)]
+    }
+
+    /// Scale and zero point follow the range, so that nothing is clipped; they are taken as constants.
+    private static func dynamicVJP(_ g: inout Gradients, _ node: Node, _ arriving: [ValueID?]) throws -> [ValueID?] {
+        guard let dq = arriving.first ?? nil else { return [] }
+        g.isStraightThrough = true
+        let scale = try g.output(node, 1), one = try g.number(1, like: scale)
+        let divisor = try g.select(g.emit("Equal", [scale, g.number(0, like: scale)]), one, scale)
+        return [try g.cast(g.div(g.cast(dq, like: scale), divisor), like: g.input(node, 0))]
+    }
+
+    /// The attributes that say which scale an element has.
+    private static func blocks(_ node: Node) -> [String: Attribute] { node.attributes.filter { ["axis", "block_size"].contains($0.key) } }
+
     private static func fakeVJP(_ g: inout Gradients, _ node: Node, _ arriving: [ValueID?]) throws -> [ValueID?] {
-        try [arriving.first?.map { try g.emit("FakeQuantizeGrad", [$0] + node.inputs, node.attributes) }]
+        g.isStraightThrough = true
+        return try [arriving.first?.map { try g.emit("FakeQuantizeGrad", [$0] + node.inputs, node.attributes) }]
     }
 
     private static func fakeGradVJP(_ g: inout Gradients, _ node: Node, _ arriving: [ValueID?]) throws -> [ValueID?] {
         try [arriving.first?.map { try g.emit("FakeQuantizeGrad", [$0] + node.inputs.dropFirst(), node.attributes) }]
     }
 
-    /// By the scale of the whole tensor or of an axis; the quantised numbers themselves have no gradient.
+    /// By the quantised numbers, where they are levels; by the scale of the whole tensor or of an axis.
     private static func dequantizeVJP(_ g: inout Gradients, _ node: Node, _ arriving: [ValueID?]) throws -> [ValueID?] {
         guard let dy = arriving.first ?? nil else { return [] }
         let scale = try g.input(node, 1)
-        guard g.graph[scale].constant == nil else { return [] }
+        let byLevel = g.wants(node, 0) ? try g.emit("DequantizeLinear", [dy, scale], blocks(node)) : nil
+        guard g.wants(node, 1) else { return [byLevel] }
         // With scales of one it gives the quantised numbers less their zero points.
         let level = try g.emit(
             "DequantizeLinear", [g.input(node, 0), g.div(scale, scale)] + node.inputs.dropFirst(2).prefix(1), node.attributes)
         let product = try g.mul(dy, level)
-        if try g.rank(of: scale) == 0 { return [nil, product] }
+        if try g.rank(of: scale) == 0 { return [byLevel, product] }
         guard try g.rank(of: scale) == 1, node.attributes["block_size"]?.int ?? 0 == 0 else {
             throw Failure.unsupported("by the scales of blocks there is no gradient")
         }
         let rank = try g.rank(of: dy), axis = try Shape.axis(node.attributes["axis"]?.int ?? 1, rank: rank)
-        return [nil, try g.sum(product, (0..<rank).filter { $0 != axis }, keepdims: false)]
+        return [byLevel, try g.sum(product, (0..<rank).filter { $0 != axis }, keepdims: false)]
     }
 
     // MARK: Samples
+
+    /// The scale is a constant of the gradient on purpose: the levels' own slope already is that of all of it.
+    private static let dynamicSamples = [Sample([.values([4], [-1, 0.5, 2.04, 0])])]
 
     private static let quantizeSamples = [
         Sample([.values([2, 3], [0, 2.1, -3.2, 900, -260, 11.7]), .values([], [2])]),
