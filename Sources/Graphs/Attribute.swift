@@ -10,6 +10,8 @@ package enum Attribute: Sendable {
     case strings([String])
     case tensor(Tensor)
     case graph(Graph)
+    /// What an operator made of its other attributes when the graph was made: trees, a compiled pattern. Never in a file.
+    case prepared(any Sendable)
 
     package var int: Int? { if case .int(let value) = self { value } else { nil } }
     package var float: Double? {
@@ -24,5 +26,6 @@ package enum Attribute: Sendable {
     package var floats: [Double]? { if case .floats(let value) = self { value } else { nil } }
     package var strings: [String]? { if case .strings(let value) = self { value } else { nil } }
     package var tensor: Tensor? { if case .tensor(let value) = self { value } else { nil } }
+    package var prepared: (any Sendable)? { if case .prepared(let value) = self { value } else { nil } }
     package var graph: Graph? { if case .graph(let value) = self { value } else { nil } }
 }

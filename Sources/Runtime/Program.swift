@@ -111,7 +111,7 @@ final class Program {
                 guard tensor.type != .string else { return nil }
                 entry.kind = Int32(PELLUCID_ATTRIBUTE_TENSOR)
                 entry.tensor = UnsafePointer(copy([view(tensor.type, tensor.shape, tensor.start)]))
-            case .strings, .graph: return nil
+            case .strings, .graph, .prepared: return nil
             }
             result.append(entry)
         }

@@ -71,9 +71,11 @@ final class LogReader: Sendable {
         case .absent: nil
         case .uniform(let shape, let range):
             (try Tensor([Float](repeating: Float(range.upperBound), count: Shape.count(shape)), shape), true)
+        case .constants(let shape, let numbers): (try Tensor(numbers.map { Float($0) }, shape), false)
         case .values(let shape, let numbers): (try Tensor(numbers.map { Float($0) }, shape), true)
         case .integers(let shape, let numbers): (try Tensor(numbers.map { Int64($0) }, shape), false)
         case .truths(let shape, let truths): (try Tensor(truths.map { Int64($0 ? 1 : 0) }, shape).converted(to: .bool), false)
+        case .strings(let shape, let texts): (try Tensor(strings: texts, shape), false)
         }
     }
 }

@@ -47,6 +47,8 @@ struct Trial {
             return graph.constant(try Tensor(numbers.map { Int64($0) }, shape), "x\(position)")
         case .truths(let shape, let truths):
             return graph.constant(try Tensor(truths.map { Truth($0) }, shape), "x\(position)")
+        case .strings(let shape, let texts): return graph.constant(try Tensor(strings: texts, shape), "x\(position)")
+        case .constants(let shape, let numbers): return graph.constant(try Tensor(numbers, shape).converted(to: element), "x\(position)")
         case .values(let shape, let numbers): return try feed(Tensor(numbers, shape), position, sizes)
         case .uniform(let shape, let range): return try feed(uniform(shape, range, seed: seed), position, sizes)
         }
@@ -230,6 +232,10 @@ struct Slope {
 /// Throws unless two tensors agree within a tolerance relative to their largest element.
 func compare(_ a: Tensor, _ b: Tensor, tolerance: Double, place: String) throws {
     guard a.shape == b.shape else { throw Mismatch("\(place): shapes \(Shape.text(a.shape)) and \(Shape.text(b.shape)) differ") }
+    if b.type == .string {
+        guard try a.strings() == b.strings() else { throw Mismatch("\(place): \(try a.strings()) instead of \(try b.strings())") }
+        return
+    }
     let x = try a.doubles(), y = try b.doubles()
     let scale = max(1, y.filter(\.isFinite).map(\.magnitude).max() ?? 1)
     for (index, (p, q)) in zip(x, y).enumerated() where p != q && !(p.isNaN && q.isNaN) {

@@ -91,9 +91,10 @@ struct RandomNode {
         case .uniform(let shape, let range):
             let values = (0..<shape.reduce(1, *)).map { _ in Double.random(in: range, using: &dice) }
             return try Tensor(values, shape).converted(to: dice.one(in: 8) ? .float64 : .float32)
-        case .values(let shape, let numbers): return try Tensor(numbers, shape).converted(to: .float32)
+        case .values(let shape, let numbers), .constants(let shape, let numbers): return try Tensor(numbers, shape).converted(to: .float32)
         case .integers(let shape, let numbers): return try Tensor(numbers.map { Int64($0) }, shape)
         case .truths(let shape, let truths): return try Tensor(truths.map { Truth($0) }, shape)
+        case .strings(let shape, let texts): return try Tensor(strings: texts, shape)
         }
     }
 
@@ -157,7 +158,7 @@ struct RandomNode {
         case .tensor(let tensor):
             if dice.one(in: 2), let other = try? resized(tensor) { return .tensor(other) }
             return (try? numbers(tensor.shape, tensor.type)).map { .tensor($0) } ?? value
-        case .graph: return value
+        case .graph, .prepared: return value
         }
     }
 

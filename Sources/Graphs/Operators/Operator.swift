@@ -54,6 +54,10 @@ package struct Sample: Sendable {
         case integers([Int], [Int])
         /// Given booleans, a constant of the graph.
         case truths([Int], [Bool])
+        /// Given strings, a constant of the graph.
+        case strings([Int], [String])
+        /// Given reals, a constant of the graph.
+        case constants([Int], [Double])
         case absent
     }
 

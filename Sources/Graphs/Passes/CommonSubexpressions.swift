@@ -77,7 +77,7 @@ private struct Signature: Hashable {
         case .strings(let values): "S\(values)"
         // Told apart by their memory.
         case .tensor(let tensor): "t\(ObjectIdentifier(tensor.storage)) \(tensor.offset) \(tensor.type) \(tensor.shape) \(tensor.strides)"
-        case .graph: nil
+        case .graph, .prepared: nil
         }
     }
 }
