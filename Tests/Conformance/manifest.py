@@ -1,0 +1,48 @@
+"""The lists in this folder: cases that do not pass, with reasons, and cases that onnxruntime passes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Dict, NamedTuple, Set
+
+FOLDER = Path(__file__).resolve().parent
+#: What a line of the manifest may excuse.
+KINDS = ("skip", "gradient", "tolerance")
+
+
+class Manifest(NamedTuple):
+    """What `manifest.txt` excuses: reasons by case, and limits of its own that a case is compared with."""
+
+    skip: Dict[str, str]  #: does not pass
+    gradient: Dict[str, str]  #: passes, but its gradient cannot be compared with differences
+    tolerance: Dict[str, float]  #: passes with this relative tolerance only
+
+    @classmethod
+    def read(cls, path: Path = FOLDER / "manifest.txt") -> Manifest:
+        """Lines are `case  skip: reason`, `case  gradient: reason` or `case  tolerance 1e-2: reason`; `#` begins a comment."""
+        result = cls({}, {}, {})
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if line.strip() and not line.startswith("#"):
+                result._add(line, f"{path.name}, line {number}")
+        return result
+
+    def _add(self, line: str, place: str) -> None:
+        head, mark, reason = line.partition(": ")
+        words = head.split()
+        if not mark or not reason.strip() or len(words) < 2 or words[1] not in KINDS or len(words) != 2 + (words[1] == "tolerance"):
+            raise ValueError(f"{place}: expected 'case  skip: reason', found '{line}'")
+        entries = getattr(self, words[1])
+        if words[0] in entries:
+            raise ValueError(f"{place}: {words[0]} is listed twice")
+        entries[words[0]] = float(words[2]) if words[1] == "tolerance" else reason.strip()
+
+    @property
+    def names(self) -> Set[str]:
+        """Every case that is mentioned."""
+        return {*self.skip, *self.gradient, *self.tolerance}
+
+
+def onnxruntime_passes() -> Set[str]:
+    """Cases that onnxruntime's CPU provider passes, see `onnxruntime_passes.py`."""
+    lines = (FOLDER / "onnxruntime_passes.txt").read_text().splitlines()
+    return {line for line in lines if line and not line.startswith("#")}
