@@ -17,10 +17,6 @@ extension Lowerer {
         return element == Classical.real(element) ? value : try cast(value, .float32)
     }
 
-    mutating func cast(_ value: ValueID, _ element: ElementType) throws -> ValueID {
-        try emit("Cast", [value], ["to": .int(Int(element.rawValue))])
-    }
-
     /// A constant of the given numbers; one number is a scalar unless a shape is given.
     mutating func numbers(_ numbers: [Double], _ element: ElementType, shape: [Int]? = nil) throws -> ValueID {
         constant(try Tensor(numbers, shape ?? (numbers.count == 1 ? [] : [numbers.count])).converted(to: element))
