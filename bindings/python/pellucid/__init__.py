@@ -2,12 +2,11 @@
 
 >>> import pellucid
 >>> model = pellucid.load("resnet50.onnx")
->>> x = pellucid.image.preprocess("photo.jpg", preset="imagenet")
->>> explanation = model.explain("grad-cam", x, target=243)
->>> explanation.overlay(pellucid.image.fit("photo.jpg")).save("why.png")
+>>> explanation = model.explain("grad-cam", "photo.jpg", preprocess="imagenet")
+>>> explanation.overlay().save("why.png")
 """
 
-from . import image
+from . import image, labels
 from ._control import Cancel
 from ._library import library as _library
 from .errors import (
@@ -23,8 +22,9 @@ from .errors import (
     ShapeError,
     UnsupportedError,
 )
-from .explain import Explanation, Method, Parameter, methods
+from .explanation import Explanation
 from .image import Picture
+from .methods import Method, Methods, Parameter, methods
 from .model import Metadata, Model, Value, load
 from .runtime import Backend, Runtime, backends
 from .target import Target
@@ -34,7 +34,7 @@ __version__ = "0.1.0"
 
 def version() -> str:
     """Version of the library, "major.minor.patch"."""
-    return _library().pellucid_version().decode()
+    return str(_library().pellucid_version(), "ascii")
 
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "InvalidError",
     "Metadata",
     "Method",
+    "Methods",
     "Model",
     "NotFoundError",
     "OutOfMemoryError",
@@ -62,6 +63,7 @@ __all__ = [
     "Value",
     "backends",
     "image",
+    "labels",
     "load",
     "methods",
     "version",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextvars
 import ctypes
 import signal
-import sys
 import threading
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple, Union
@@ -15,6 +14,7 @@ import numpy as np
 from . import _abi
 from ._library import check
 from ._options import encode
+from ._progress import bar
 from ._tensor import DTYPE_NAMES, Tensor, unwrap, wrap
 
 #: Called with the fraction done (0 to 1) and the name of the stage; a true result cancels the call.
@@ -76,8 +76,8 @@ def active_hook(owner: object, value: str, fn: HookCallback, phase: str) -> Iter
 class Call:
     """One call into the library: its ``pellucid_control`` and what must stay alive while it runs.
 
-    A Python error inside a callback ends the call and is raised by :meth:`finish` as itself. While an ``interruptible``
-    call runs in the main thread, Ctrl-C ends it at the next progress tick.
+    A Python error inside a callback ends the call and is raised by :meth:`finish` as itself. While a call runs in the
+    main thread, Ctrl-C ends it at the next progress tick.
     """
 
     def __init__(
@@ -86,14 +86,12 @@ class Call:
         progress: Union[ProgressCallback, bool, None] = None,
         deadline: Optional[float] = None,
         cancel: Optional[Cancel] = None,
-        interruptible: bool = False,
     ):
         self._hooks = [entry for entry in _active.get() if entry.owner is owner]
-        self._bar = _Bar() if progress is True else None
+        self._bar = bar() if progress is True else None
         self._progress: Optional[ProgressCallback] = self._bar or (progress if callable(progress) else None)
         self._deadline = float(deadline or 0.0)
         self._cancel = cancel
-        self._interruptible = interruptible and threading.current_thread() is threading.main_thread()
         self._previous: Any = None
         self._pending: Optional[Tuple[int, Any]] = None
         self._inside = False
@@ -101,7 +99,7 @@ class Call:
         self._kept: List[Any] = []
 
     def __enter__(self) -> Call:
-        if self._interruptible:
+        if threading.current_thread() is threading.main_thread():
             self._defer_interrupt()
         self.control = self._make_control()
         return self
@@ -112,6 +110,7 @@ class Call:
             self._bar.close()
         self._kept.clear()
         self._error = None
+        self._deliver_interrupt()
 
     @property
     def pointer(self) -> Any:
@@ -122,8 +121,7 @@ class Call:
         """Raises what went wrong: a callback's own error, an interrupt, or the library's."""
         if self._error is not None:
             raise self._error
-        if self._pending is not None:
-            self._previous(*self._pending)
+        self._deliver_interrupt()
         check(status)
 
     def _make_control(self) -> Optional[_abi.Control]:
@@ -194,39 +192,14 @@ class Call:
         if self._previous is not None:
             signal.signal(signal.SIGINT, self._previous)
 
+    def _deliver_interrupt(self) -> None:
+        """Runs the deferred handler, which as a rule raises KeyboardInterrupt."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            self._previous(*pending)
+
     def _interrupt(self, number: int, frame: Any) -> None:
         if self._inside:
             self._previous(number, frame)
         else:
             self._pending = (number, frame)
-
-
-class _Bar:
-    """Progress on standard error: tqdm's bar when it is installed, else a line that is rewritten."""
-
-    def __init__(self) -> None:
-        self._shown = -1
-        try:
-            from tqdm.auto import tqdm
-        except ImportError:
-            self._tqdm = None
-        else:
-            self._tqdm = tqdm(total=100, bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}")
-
-    def __call__(self, fraction: float, stage: str) -> None:
-        percent = int(100 * fraction)
-        if percent <= self._shown:
-            return
-        if self._tqdm is not None:
-            self._tqdm.set_description(stage, refresh=False)
-            self._tqdm.update(percent - max(self._shown, 0))
-        else:
-            print(f"\r{stage}: {percent:3d} %", end="", file=sys.stderr, flush=True)
-        self._shown = percent
-
-    def close(self) -> None:
-        """Ends the line."""
-        if self._tqdm is not None:
-            self._tqdm.close()
-        elif self._shown >= 0:
-            print(file=sys.stderr)

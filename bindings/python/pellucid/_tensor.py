@@ -61,9 +61,11 @@ _borrowed: Dict[int, np.ndarray] = {}
 _payloads = itertools.count(1)
 
 
-@_abi.ReleaseFn
-def _forget(payload: int) -> None:
+def _drop(payload: int) -> None:
     _borrowed.pop(payload, None)
+
+
+_forget = _abi.ReleaseFn(_drop)
 
 
 class Tensor:

@@ -15,10 +15,12 @@ import numpy as np
 from . import _abi
 from ._control import Call, Cancel, HookCallback, ProgressCallback, active_hook
 from ._library import address, check, library
+from ._feeds import Feeds, Preprocess
 from ._options import Options, encode, options
-from ._tensor import DTYPE_NAMES, Tensor, unwrap, wrap
+from ._tensor import DTYPE_NAMES, Tensor, unwrap
 from .errors import InvalidError
-from .explain import Explanation
+from .explanation import Explanation
+from .labels import Labels, read as read_labels
 from .runtime import Runtime, shared_runtime, text
 from .target import NativeTarget, Target, as_target
 
@@ -38,11 +40,13 @@ class Value(NamedTuple):
 
 
 def load(
-    model: Union[str, os.PathLike, bytes, bytearray, memoryview],
-    threads: Optional[int] = None,
+    model: Union[str, os.PathLike[str], bytes, bytearray, memoryview],
+    *,
     backend: Optional[str] = None,
+    threads: Optional[int] = None,
     passes: Union[str, Sequence[str], None] = None,
     memory: Optional[int] = None,
+    labels: Optional[Labels] = None,
     runtime: Optional[Runtime] = None,
     **more: Any,
 ) -> Model:
@@ -50,13 +54,21 @@ def load(
 
     Args:
         model: Path of the file, or its content.
-        threads: Threads that work on one call. Default: the processors available.
         backend: Name of the preferred backend, see :func:`pellucid.backends`. Default: the best score.
+        threads: Threads that work on one call. Default: the processors available.
         passes: ``"all"`` (default), ``"none"``, or names of graph passes; ``"-name"`` leaves one out of all.
         memory: Bytes that one run may use for activations; larger batches are split. Default: 1 GiB.
+        labels: Names of the classes: a sequence, or a file with one a line, or a .json file. Default: none.
         runtime: The runtime to load into, in place of one chosen by ``threads``.
         more: Further options of the library, as ``external=False`` or ``folder=…``.
+
+    Raises:
+        NotFoundError: There is no such file, backend or option.
+        ParseError: The file is damaged, or no ONNX model.
+        UnsupportedError: The model needs what the library lacks.
+        OSError: The file cannot be read.
     """
+    names = read_labels(labels) if labels is not None else []
     if runtime is not None and threads is not None:
         raise InvalidError("threads belong to the runtime: give threads or runtime, not both")
     runtime = runtime or shared_runtime(threads)
@@ -64,14 +76,16 @@ def load(
     option_handle = settings.handle if settings else None
     handle = ctypes.c_void_p()
     out = ctypes.byref(handle)
+    source = ""
     if isinstance(model, (str, os.PathLike)):
+        source = os.path.basename(os.fspath(model))
         path = os.fsencode(model)
         check(library().pellucid_model_load(out, runtime.handle, path, option_handle))
     else:
         content = np.frombuffer(model, np.uint8)
         start = content.ctypes.data
         check(library().pellucid_model_load_memory(out, runtime.handle, start, content.size, option_handle))
-    return Model(address(handle), runtime)
+    return Model(address(handle), runtime, names, source)
 
 
 class Model:
@@ -82,8 +96,10 @@ class Model:
     library's memory; copy one to change it.
     """
 
-    def __init__(self, handle: int, runtime: Runtime):
+    def __init__(self, handle: int, runtime: Runtime, labels: Sequence[str] = (), source: str = ""):
         self.runtime = runtime
+        self.labels = list(labels)  #: names of the classes, where they were given
+        self._source = source
         self._handle = handle
         self._lock = threading.Lock()
         self._release = weakref.finalize(self, library().pellucid_model_release, handle)
@@ -98,7 +114,9 @@ class Model:
     def __repr__(self) -> str:
         if not self._release.alive:
             return "<Model closed>"
-        return f"<Model {_signature(self.inputs)} → {_signature(self.outputs)}>"
+        name = self._source or self.metadata.get("graph", "")
+        size = f"{len(self.layers)} layers, {len(self.weights)} weights, backend {self.metadata.get('backend', '?')}"
+        return f"<Model {name}: {_signature(self.inputs)} → {_signature(self.outputs)}; {size}>"
 
     def close(self) -> None:
         """Releases the model once the calls under way have ended. Doing it twice is allowed."""
@@ -152,6 +170,7 @@ class Model:
         x: Any,
         want: Union[str, Sequence[str], None] = None,
         *,
+        preprocess: Preprocess = None,
         progress: Progress = None,
         deadline: Optional[float] = None,
         cancel: Optional[Cancel] = None,
@@ -159,24 +178,38 @@ class Model:
         """Computes the model's outputs, or any other values.
 
         Args:
-            x: The input, or a dict name → array. An inner value may be fed too and then replaces what is computed.
-            want: Names of values, nodes or layers. Default: all outputs.
-            progress: A callable ``(fraction, stage)``, or True for a bar; a true result cancels.
-            deadline: Seconds after which the call is cancelled.
-            cancel: A flag that another thread may set.
+            x: The input in the model's own layout and units: an array, or a dict name → array. An inner value may be fed
+                too and then replaces what is computed. With ``preprocess`` an image: a path, the bytes of a file, a Pillow
+                image, a uint8 array of height x width x 3; or several, as a list or stack, which make a batch.
+            want: Names of values, nodes or layers; only what they need is computed. Default: all outputs.
+            preprocess: How images are prepared: a preset ("imagenet", "lite", "inception", "caffe", "unit", "raw"), or a
+                mapping of settings, see :func:`pellucid.image.preprocess`. Size and layout follow the model's input where
+                the mapping says nothing. Default: inputs are arrays.
+            progress: A callable ``(fraction, stage)``, fraction from 0 to 1, whose true result cancels; or True for a bar.
+                Default: silence.
+            deadline: Seconds after which the call is cancelled. Default: none.
+            cancel: A flag that another thread may set. Default: none.
 
         Returns:
-            One array when one value is computed, else a dict name → array in the order asked for.
+            With ``want`` a list: a dict name → array in that order. With ``want`` a name, or for the only output of a
+            model: the array. For several outputs: a dict. Arrays are read-only and own their memory.
+
+        Raises:
+            ShapeError: An input does not fit.
+            NotFoundError: There is no value of that name.
+            CancelledError: ``progress``, ``cancel`` or ``deadline`` ended the call.
+            InvalidError: An image came without ``preprocess``, or settings that make no sense.
         """
         names = _names(want) or [value.name for value in self.outputs]
+        feeds = Feeds(self.inputs, x, preprocess)
         with self._use() as handle, Call(self, progress, deadline, cancel) as call:
-            feeds = _Feeds(self, x)
             outputs = (ctypes.c_void_p * len(names))()
             status = library().pellucid_model_run(
                 handle, feeds.table, len(feeds.table), _texts(names), len(names), outputs, call.pointer
             )
             arrays = _collect(call, status, outputs, feeds)
-        return arrays[0] if len(names) == 1 else dict(zip(names, arrays))
+        alone = len(names) == 1 and (want is None or isinstance(want, str))
+        return arrays[0] if alone else dict(zip(names, arrays))
 
     def gradient(
         self,
@@ -187,6 +220,7 @@ class Model:
         *,
         score: Optional[str] = None,
         output: Optional[str] = None,
+        preprocess: Preprocess = None,
         progress: Progress = None,
         deadline: Optional[float] = None,
         cancel: Optional[Cancel] = None,
@@ -194,23 +228,29 @@ class Model:
         """Gradients of the target, summed over the batch.
 
         Args:
-            x: The input, or a dict name → array.
+            x: As in :meth:`run`.
             target: What to differentiate: a class index, one index per image, a :class:`Target`, or None for each
                 image's best class.
             wrt: Names of inputs, inner values or weights. Default: all inputs of a real type.
             rules: ``"gradient"``, ``"guided-backprop"`` or ``"deconvolution"``.
             score: ``"logit"`` (default), ``"probability"`` or ``"output"``, see :class:`Target`.
             output: Output or other value that the target is taken from. Default: the first output.
+            preprocess: As in :meth:`run`.
             progress: As in :meth:`run`.
             deadline: As in :meth:`run`.
             cancel: As in :meth:`run`.
 
         Returns:
-            A dict name → gradient, each with the shape of its value.
+            A dict name → gradient, each with the shape of its value; read-only.
+
+        Raises:
+            UnsupportedError: An operator between the target and a value has no derivative.
+            NotFoundError: There is no value of that name.
+            ShapeError, CancelledError, InvalidError: As in :meth:`run`.
         """
         names = _names(wrt) or [value.name for value in self.inputs if "float" in (value.dtype or "float")]
+        feeds = Feeds(self.inputs, x, preprocess)
         with self._use() as handle, Call(self, progress, deadline, cancel) as call:
-            feeds = _Feeds(self, x)
             native = NativeTarget(as_target(target, score, output))
             gradients = (ctypes.c_void_p * len(names))()
             status = library().pellucid_model_gradient(
@@ -234,6 +274,8 @@ class Model:
         *,
         score: Optional[str] = None,
         output: Optional[str] = None,
+        preprocess: Preprocess = None,
+        labels: Optional[Labels] = None,
         progress: Progress = None,
         deadline: Optional[float] = None,
         cancel: Optional[Cancel] = None,
@@ -243,20 +285,29 @@ class Model:
 
         Args:
             method: A name of :func:`pellucid.methods`, as ``"grad-cam"``.
-            x: The input, or a dict name → array. A batch of images gives a batch of maps.
-            target: As in :meth:`gradient`.
+            x: As in :meth:`run`. A batch of images gives a batch of maps.
+            target: As in :meth:`gradient`: by default each image's best class.
             score: As in :meth:`gradient`.
             output: As in :meth:`gradient`.
+            preprocess: As in :meth:`run`. With images, the explanation knows what to draw its map over.
+            labels: Names of the classes, as for :func:`pellucid.load`. Default: those given there.
             progress: As in :meth:`run`.
             deadline: As in :meth:`run`.
             cancel: As in :meth:`run`.
             options: Options of the method, see ``help(pellucid.methods()[method])``: numbers, booleans, text, flat
                 lists, or arrays. None leaves the default.
+
+        Raises:
+            NotFoundError: There is no such method, option, layer or value; the message tells the nearest.
+            InvalidError: An option is out of its range.
+            UnsupportedError: The method cannot explain this model.
+            ShapeError, CancelledError: As in :meth:`run`.
         """
-        with self._use() as handle, Call(self, progress, deadline, cancel, interruptible=True) as call:
-            feeds = _Feeds(self, x)
+        names = self.labels if labels is None else read_labels(labels)
+        feeds = Feeds(self.inputs, x, preprocess)
+        settings = Options(options)
+        with self._use() as handle, Call(self, progress, deadline, cancel) as call:
             native = NativeTarget(as_target(target, score, output))
-            settings = Options(options)
             result = ctypes.c_void_p()
             status = library().pellucid_explain(
                 ctypes.byref(result),
@@ -268,7 +319,7 @@ class Model:
                 settings.handle,
                 call.pointer,
             )
-            explanation = Explanation(result.value, feeds.tensors) if result.value else None
+            explanation = Explanation._from_result(result.value, feeds, names) if result.value else None
             call.finish(status)
         assert explanation is not None
         return explanation
@@ -317,24 +368,7 @@ class Metadata(Mapping[str, str]):
         return repr(dict(self))
 
 
-class _Feeds:
-    """The feeds of a call and the tensors behind them."""
-
-    def __init__(self, model: Model, x: Any):
-        if not isinstance(x, Mapping):
-            if len(model.inputs) != 1:
-                names = ", ".join(value.name for value in model.inputs)
-                raise InvalidError(f"the model has {len(model.inputs)} inputs ({names}): give a dict name → array")
-            x = {model.inputs[0].name: x}
-        dtypes = {value.name: value.dtype for value in model.inputs}
-        self.tensors = [wrap(array, dtypes.get(name)) for name, array in x.items()]
-        self.table = (_abi.Feed * len(x))()
-        for entry, name, tensor in zip(self.table, x, self.tensors):
-            entry.name = encode(name)
-            entry.tensor = tensor.handle
-
-
-def _collect(call: Call, status: int, handles: Any, feeds: _Feeds) -> List[np.ndarray]:
+def _collect(call: Call, status: int, handles: Any, feeds: Feeds) -> List[np.ndarray]:
     """Arrays over the outputs of a call, which are owned before anything is raised."""
     tensors = [Tensor(handle) for handle in handles if handle]
     call.finish(status)

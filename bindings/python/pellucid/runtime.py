@@ -46,7 +46,7 @@ class Runtime:
         self._release = weakref.finalize(self, library().pellucid_runtime_release, self.handle)
         self._release.atexit = False
 
-    def load_backend(self, path: Union[str, os.PathLike]) -> None:
+    def load_backend(self, path: Union[str, os.PathLike[str]]) -> None:
         """Loads a backend plugin. It is offered to models loaded afterwards."""
         check(library().pellucid_runtime_load_backend(self.handle, os.fsencode(path)))
 
@@ -73,6 +73,15 @@ def shared_runtime(threads: Optional[int]) -> Runtime:
         if runtime is None:
             runtime = _shared[threads] = Runtime(threads)
         return runtime
+
+
+def _after_fork() -> None:
+    """Worker threads do not survive a fork, so models loaded in the child get a runtime of their own."""
+    global _lock, _shared
+    _lock, _shared = threading.Lock(), weakref.WeakValueDictionary()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def backends() -> Dict[str, Backend]:

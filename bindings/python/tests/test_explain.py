@@ -11,10 +11,11 @@ import threading
 import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 import numpy as np
 
-from .support import SMALL_MODEL, ModelTest, close
+from .support import MODELS, SMALL_MODEL, ModelTest, close
 
 import pellucid
 from pellucid import _options
@@ -28,7 +29,7 @@ class RegistryTest(unittest.TestCase):
         self.assertEqual(method.name, "smoothgrad")
         self.assertEqual(method.kind, "explainer")
         self.assertIn("gradient", method.needs)
-        names = [parameter.name for parameter in method.parameters]
+        names = list(method.options)
         self.assertIn("n_samples", names)
         self.assertIn("n_samples", method.__doc__)
         self.assertIn("smoothgrad", repr(method))
@@ -38,6 +39,25 @@ class RegistryTest(unittest.TestCase):
         with contextlib.redirect_stdout(text):
             help(pellucid.methods()["smoothgrad"])
         self.assertIn("n_samples", text.getvalue())
+
+    def test_options(self):
+        text = pellucid.methods()["smoothgrad"].__doc__
+        for option in pellucid.methods()["smoothgrad"].options.values():
+            self.assertTrue(option.help and option.type, option)
+            for fact in (option.name, option.type, option.default, option.range, option.help):
+                self.assertIn(fact, text)
+
+    def test_every_method_is_described(self):
+        for name, method in pellucid.methods().items():
+            with self.subTest(name):
+                self.assertTrue(method.summary and method.reference and method.family)
+                self.assertTrue(all(option.help for option in method.options.values()))
+        table = repr(pellucid.methods())
+        self.assertEqual(len(table.splitlines()), len(pellucid.methods()))
+
+    def test_unknown_method(self):
+        with self.assertRaisesRegex(KeyError, "did you mean 'grad-cam'"):
+            pellucid.methods()["gradcam"]
 
     def test_version(self):
         self.assertEqual(pellucid.version().split(".")[:2], pellucid.__version__.split(".")[:2])
@@ -126,11 +146,28 @@ class ControlTest(ModelTest):
         self.assertEqual(fractions, sorted(fractions))
         self.assertTrue(seen)
 
-    def test_progress_bar(self):
-        text = io.StringIO()
-        with contextlib.redirect_stderr(text):
+    def bar(self, stream):
+        with contextlib.redirect_stderr(stream):
             self.model.explain("smoothgrad", self.x, n_samples=4, progress=True)
-        self.assertIn("%", text.getvalue())
+        return stream.getvalue()
+
+    def test_progress_bar_of_tqdm(self):
+        try:
+            import tqdm  # noqa: F401
+        except ImportError:
+            self.skipTest("tqdm is not installed")
+        self.assertIn("100%", self.bar(io.StringIO()))
+
+    def test_progress_bar_without_tqdm(self):
+        class Terminal(io.StringIO):
+            def isatty(self):
+                return True
+
+        with mock.patch.dict(sys.modules, {"tqdm": None, "tqdm.auto": None}):
+            shown = self.bar(Terminal())
+            self.assertIn("100% [##############################] 0 s left", shown)
+            self.assertTrue(shown.endswith("\n"))
+            self.assertEqual(self.bar(io.StringIO()), "")
 
     def test_progress_cancels(self):
         with self.assertRaises(pellucid.CancelledError):
@@ -163,6 +200,29 @@ class ControlTest(ModelTest):
             with self.assertRaises(KeyboardInterrupt):
                 self.explain(progress=progress)
             self.assertIs(signal.getsignal(signal.SIGINT), handler)
+
+    def test_interrupt_of_every_call(self):
+        model = pellucid.load(MODELS / "efficientnet_lite0.onnx", threads=1)
+        x = np.zeros((32, 3, 224, 224), np.float32)
+        model.run(x[:1])
+        for call in (model.run, model.gradient, lambda x: model.explain("saliency", x)):
+            timer = threading.Timer(0.1, _thread.interrupt_main)
+            start = time.monotonic()
+            timer.start()
+            with self.assertRaises(KeyboardInterrupt):
+                call(x)
+            self.assertLess(time.monotonic() - start, 3)
+            self.assertTrue(np.isfinite(model.run(x[:1])).all())
+
+    def test_an_interrupt_is_not_lost_beside_an_error(self):
+        def fail(name, value):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+            raise ZeroDivisionError
+
+        with self.model.hook(self.relu, fail), self.assertRaises((KeyboardInterrupt, ZeroDivisionError)) as caught:
+            self.model.run(self.x)
+        self.assertIsInstance(caught.exception, KeyboardInterrupt)
 
     def test_interrupt_of_a_process(self):
         program = (

@@ -1,6 +1,7 @@
 """Loading, running, differentiating and hooking a model."""
 
 import os
+import subprocess
 import sys
 import threading
 import unittest
@@ -68,7 +69,10 @@ class InspectTest(ModelTest):
         self.assertIn("logits", [value.name for value in self.model.layers])
         self.assertTrue(all(value.op for value in self.model.layers))
         self.assertTrue(self.model.weights)
-        self.assertIn("input: float32[N, 1, 28, 28]", repr(self.model))
+        self.assertRegex(
+            repr(self.model),
+            r"<Model fashion_cnn_gap.onnx: input: float32\[N, 1, 28, 28\] → logits: float32\[N, 10\]; \d+ layers, \d+ weights, backend cpu>",
+        )
 
     def test_metadata(self):
         metadata = self.model.metadata
@@ -105,6 +109,7 @@ class RunTest(ModelTest):
         self.assertEqual(list(both), [self.relu, "logits"])
         self.assertGreaterEqual(both[self.relu].min(), 0)
         close(self.model.run(self.x, want=self.relu), both[self.relu], 0)
+        self.assertEqual(list(self.model.run(self.x, want=[self.relu])), [self.relu])
 
     def test_results_outlive_the_model(self):
         model = pellucid.load(SMALL_MODEL)
@@ -258,10 +263,30 @@ class ThreadTest(ModelTest):
             self.assertEqual({shape.result() for shape in shapes}, {(2, 10)})
 
 
+class ForkTest(unittest.TestCase):
+    def test_models_work_in_a_forked_child(self):
+        program = (
+            "import os, sys, numpy, pellucid\n"
+            f"path = {str(SMALL_MODEL)!r}\n"
+            "x = numpy.ones((4, 1, 28, 28), 'float32')\n"
+            "model = pellucid.load(path, threads=2)\n"
+            "expected = model.run(x)\n"
+            "child = os.fork()\n"
+            "if child == 0:\n"
+            "    same = (model.run(x) == expected).all()\n"
+            "    other = pellucid.load(path, threads=2)\n"
+            "    own = other.runtime is not model.runtime and (other.run(x) == expected).all()\n"
+            "    os._exit(0 if same and own else 1)\n"
+            "assert pellucid.load(path, threads=2).runtime is model.runtime\n"
+            "sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+        )
+        environment = {**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(pellucid.__file__))}
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, env=environment, timeout=60)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+
+
 class SilenceTest(unittest.TestCase):
     def test_exit_is_clean(self):
-        import subprocess
-
         program = (
             "import numpy, pellucid\n"
             f"model = pellucid.load({str(SMALL_MODEL)!r})\n"

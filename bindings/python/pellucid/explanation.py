@@ -1,0 +1,284 @@
+"""What a method found."""
+
+from __future__ import annotations
+
+import base64
+import ctypes
+import html
+import os
+import weakref
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+
+import numpy as np
+
+from . import _abi, _saving
+from . import image as _image
+from ._feeds import Feeds, Photos, Preprocess, only, settings_of
+from ._library import address, check, library
+from ._options import encode
+from ._tensor import Tensor, unwrap
+from .errors import InvalidError, UnsupportedError
+from .image import ImageLike, Picture
+from .runtime import text
+
+#: Pictures of a batch that a notebook shows.
+SHOWN = 8
+
+
+class Explanation:
+    """What a method found. Made by :meth:`pellucid.Model.explain`, or read by :meth:`load`.
+
+    Attributes:
+        tensors: Read-only arrays by name; ``"map"`` is there for every picture-making method.
+        numbers: Floats by name, as ``"score"`` or ``"completeness_gap"``.
+        data: The manifest: method, resolved options, layer, target, seed, model hash, versions, backend, forwards,
+            backwards, peak bytes, seconds, warnings. ``docs/manifest.md`` lists its members.
+        images: What the network saw of each image, uint8, height x width x 3; empty when the input was an array.
+        names: Names of the classes, when they are known.
+    """
+
+    def __init__(
+        self,
+        tensors: Mapping[str, np.ndarray],
+        numbers: Mapping[str, float],
+        data: Mapping[str, Any],
+        photos: Optional[Photos] = None,
+        names: Sequence[str] = (),
+        size: Optional[Sequence[int]] = None,
+    ):
+        self.tensors: Dict[str, np.ndarray] = dict(tensors)
+        self.numbers: Dict[str, float] = dict(numbers)
+        self.data: Dict[str, Any] = dict(data)
+        self.images: List[np.ndarray] = photos.seen if photos else []
+        self.preprocess: Optional[Dict[str, Any]] = photos.settings if photos else None
+        self.names: List[str] = list(names)
+        self._size = size
+
+    @classmethod
+    def _from_result(cls, handle: int, feeds: Feeds, names: Sequence[str]) -> Explanation:
+        """Takes over a ``pellucid_result``."""
+        import json
+
+        owner = weakref.finalize(cls, library().pellucid_result_release, handle)
+        try:
+            tensors = {name: _tensor(handle, name, feeds.tensors) for name in _listed("tensor", handle)}
+            numbers = {name: _number(handle, name) for name in _listed("number", handle)}
+            data = json.loads(text(library().pellucid_result_json(handle)) or "{}")
+        finally:
+            owner()
+        return cls(tensors, numbers, data, feeds.photos, names, feeds.size)
+
+    @classmethod
+    def load(cls, path: Union[str, os.PathLike[str]]) -> Explanation:
+        """Reads what :meth:`save` wrote: a folder, or a file named .npz.
+
+        Raises:
+            ParseError: It holds no explanation, a damaged one, or one of a newer format.
+            OSError: It cannot be read.
+        """
+        saved = _saving.load(path)
+        photos = Photos(saved.preprocess, saved.images) if saved.preprocess is not None else None
+        return cls(saved.tensors, saved.numbers, saved.data, photos, saved.names)
+
+    @property
+    def method(self) -> str:
+        """The method's name."""
+        return str(self.data.get("method", ""))
+
+    @property
+    def map(self) -> np.ndarray:
+        """The heat maps of the batch, as the options say: N x 1 x height x width, or in the input's layout."""
+        if "map" not in self.tensors:
+            raise UnsupportedError(f"{self.method or 'this method'} makes no map; see .tensors and .numbers")
+        return self.tensors["map"]
+
+    @property
+    def maps(self) -> List[np.ndarray]:
+        """One map per image, without the batch axis, and without a channel axis of 1: height x width."""
+        heat = self.map
+        return [each[0] if each.ndim == 3 and each.shape[0] == 1 else each for each in heat] if heat.ndim > 2 else [heat]
+
+    @property
+    def options(self) -> Dict[str, Any]:
+        """The options as resolved, defaults included."""
+        return dict(self.data.get("options", {}))
+
+    @property
+    def layer(self) -> Optional[str]:
+        """The layer that was explained, where the method uses one."""
+        return self.data.get("layer")
+
+    @property
+    def target(self) -> Dict[str, Any]:
+        """What was explained: ``kind``, ``index`` or ``indices``, ``score``, ``output``."""
+        return dict(self.data.get("target", {}))
+
+    @property
+    def classes(self) -> List[int]:
+        """The explained class of each image; empty where the target is not one class."""
+        target = self.target
+        if target.get("kind") == "each":
+            return list(target["indices"])
+        if target.get("kind") in ("class", "mask"):
+            return [target["index"]] * max(len(self.scores), 1)
+        return list(self.data.get("classes", []))
+
+    @property
+    def labels(self) -> List[str]:
+        """Name of each image's explained class; its number where the name is not known."""
+        return [self.names[index] if 0 <= index < len(self.names) else str(index) for index in self.classes]
+
+    @property
+    def label(self) -> Optional[str]:
+        """The first image's entry of :attr:`labels`; None where the target is not one class."""
+        return next(iter(self.labels), None)
+
+    @property
+    def scores(self) -> List[float]:
+        """The explained number of each image."""
+        return list(self.data.get("scores", []))
+
+    @property
+    def score(self) -> float:
+        """The explained number of the first image."""
+        return self.scores[0] if self.scores else self.numbers.get("score", float("nan"))
+
+    @property
+    def seed(self) -> Optional[int]:
+        """The seed of the random numbers."""
+        return self.data.get("seed")
+
+    @property
+    def time(self) -> float:
+        """Wall time of the call in seconds."""
+        return float(self.data.get("seconds", 0.0))
+
+    @property
+    def warnings(self) -> List[str]:
+        """What is odd about the result, in words: a map that is zero everywhere, and the like."""
+        return list(self.data.get("warnings", []))
+
+    def overlay(
+        self, image: Optional[ImageLike] = None, index: int = 0, *, preprocess: Union[Preprocess, bool] = None, **options: Any
+    ) -> Picture:
+        """The map drawn over an image.
+
+        Args:
+            image: A path, bytes of a file, Pillow image, or uint8 array of height x width x 3. Default: what the network
+                saw, where that is known; else the colours alone, at the map's size.
+            index: Which image of the batch.
+            preprocess: How ``image`` is cut to what the network saw, as in :meth:`pellucid.Model.explain`. Default: as the
+                explained image was; where the input was an array, or with False, the map covers the image as it is.
+            options: As in :func:`pellucid.image.overlay`: ``colormap``, ``alpha``, ``signed``, ``percentile``, ``interp``.
+        """
+        heat = self.map
+        count = len(heat) if heat.ndim > 2 else 1
+        if not -count <= index < count:
+            raise IndexError(f"index {index} of {count} images")
+        return _image.overlay(self._background(image, index, preprocess), heat[index] if heat.ndim > 2 else heat, **options)
+
+    def _background(self, image: Optional[ImageLike], index: int, preprocess: Union[Preprocess, bool]) -> Optional[np.ndarray]:
+        if image is None:
+            return self.images[index] if self.images else None
+        if preprocess is False or (preprocess is None and self.preprocess is None):
+            return _image.read(image)
+        if preprocess is True:
+            raise InvalidError("preprocess is a preset, settings, or False")
+        settings = dict(self.preprocess or {}) if preprocess is None else settings_of(preprocess)
+        if "size" not in settings and self._size is not None:
+            settings["size"] = list(self._size)
+        return _image.fit(image, **only(settings, _image.FIT_SETTINGS))
+
+    def save(self, path: Union[str, os.PathLike[str]], **options: Any) -> None:
+        """Writes the explanation. It appears whole or not at all, and an earlier one of that name is replaced.
+
+        Args:
+            path: By its ending: ``.npz`` holds everything; ``.png`` the overlay of the first image; ``.json`` the manifest
+                alone; without ending, a folder with the manifest, one .npy per array, and where the images are known, the
+                images and overlays as .png.
+            options: Of :meth:`overlay`, for the pictures.
+
+        Raises:
+            InvalidError: The ending is another one.
+            FileExistsError: The folder exists and holds something else.
+            OSError: It cannot be written.
+        """
+        ending = os.path.splitext(os.fspath(path))[1].lower()
+        if ending == ".png":
+            self.overlay(**options).save(path)
+        elif ending == "":
+            _saving.save_folder(path, self, options)
+        elif options:
+            raise InvalidError(f"{ending} files hold no picture: {', '.join(options)} have no effect")
+        elif ending == ".npz":
+            _saving.save_npz(path, self)
+        elif ending == ".json":
+            _saving.save_json(path, self)
+        else:
+            raise InvalidError(f"{os.fspath(path)!r}: explanations are saved as .npz, .png, .json, or a folder without ending")
+
+    def show(self, **options: Any) -> None:
+        """Shows the overlay of each image by matplotlib; where that cannot open a window, says how to save them.
+
+        Args:
+            options: Of :meth:`overlay`.
+        """
+        _image.show([(self.overlay(index=index, **options), self._title(index)) for index in range(len(self.maps))])
+
+    def _title(self, index: int) -> str:
+        labels = self.labels
+        return f"{self.method}: {labels[index]}" if index < len(labels) else self.method
+
+    def _repr_png_(self) -> Optional[bytes]:
+        return self.overlay()._repr_png_() if self._is_drawable() else None
+
+    def _repr_html_(self) -> str:
+        pictures = []
+        for index in range(min(len(self.maps), SHOWN) if self._is_drawable() else 0):
+            code = base64.b64encode(self.overlay(index=index)._repr_png_()).decode()
+            title = html.escape(self._title(index))
+            pictures.append(f'<img src="data:image/png;base64,{code}" alt="{title}" title="{title}">')
+        facts = {
+            "method": self.method,
+            "explained": ", ".join(self.labels[:SHOWN]) or self.target.get("kind"),
+            "score": ", ".join(f"{score:.4g}" for score in self.scores[:SHOWN]),
+            "layer": self.layer,
+            "time": f"{self.time:.3g} s",
+            **{name: f"{value:.4g}" for name, value in self.numbers.items() if name != "score"},
+            "warnings": "; ".join(self.warnings),
+        }
+        rows = (f"<tr><th>{html.escape(name)}</th><td>{html.escape(str(fact))}</td></tr>" for name, fact in facts.items() if fact)
+        return f"<div>{' '.join(pictures)}<table>{''.join(rows)}</table></div>"
+
+    def _is_drawable(self) -> bool:
+        heat = self.tensors.get("map")
+        return heat is not None and 2 <= heat.ndim <= 4 and heat.size > 0 and heat.dtype.kind == "f"
+
+    def __repr__(self) -> str:
+        parts = [f"{name}: {list(array.shape)}" for name, array in self.tensors.items()]
+        parts += [f"{name}={value:.6g}" for name, value in self.numbers.items()]
+        parts += [f"label={self.label!r}"] if self.names and self.label else []
+        return f"<Explanation {self.method or '?'} {' '.join(parts)}>"
+
+
+
+
+def _listed(kind: str, handle: int) -> List[str]:
+    """Names of the tensors or numbers of a result."""
+    name_at = getattr(library(), f"pellucid_result_{kind}_name")
+    names: List[str] = []
+    while (name := name_at(handle, len(names))) is not None:
+        names.append(text(name))
+    return names
+
+
+def _tensor(handle: int, name: str, inputs: Sequence[Tensor]) -> np.ndarray:
+    tensor = ctypes.c_void_p()
+    check(library().pellucid_result_tensor(handle, encode(name), ctypes.byref(tensor)))
+    return unwrap(Tensor(address(tensor)), inputs)
+
+
+def _number(handle: int, name: str) -> float:
+    number = ctypes.c_double()
+    check(library().pellucid_result_number(handle, encode(name), ctypes.byref(number)))
+    return number.value
