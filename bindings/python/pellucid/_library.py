@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-from pathlib import Path
 from typing import Optional
 
 from . import _abi
@@ -20,9 +19,9 @@ _library: Optional[ctypes.CDLL] = None
 
 def locate() -> str:
     """Where the library is: beside this package, else in ``PELLUCID_LIBRARY``, else left to the system's loader."""
-    beside = Path(__file__).with_name(SONAME)
-    if beside.exists():
-        return str(beside)
+    beside = os.path.join(os.path.dirname(os.path.abspath(__file__)), SONAME)
+    if os.path.exists(beside):
+        return beside
     return os.environ.get("PELLUCID_LIBRARY") or SONAME
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import time
 from typing import Any, Optional, Protocol
@@ -19,7 +20,7 @@ class Bar(Protocol):
 def bar() -> Optional[Bar]:
     """tqdm's bar when it is installed, else a line on a terminal; None where standard error is neither."""
     try:
-        from tqdm.auto import tqdm
+        tqdm = importlib.import_module("tqdm.auto").tqdm
     except ImportError:
         return _Line() if sys.stderr is not None and sys.stderr.isatty() else None
     return _Tqdm(tqdm)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import ctypes
-import html
 import os
 import weakref
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
-from . import _abi, _saving
+from . import _abi
 from . import image as _image
 from ._feeds import Feeds, Photos, Preprocess, only, settings_of
 from ._library import address, check, library
@@ -76,6 +74,8 @@ class Explanation:
             ParseError: It holds no explanation, a damaged one, or one of a newer format.
             OSError: It cannot be read.
         """
+        from . import _saving
+
         saved = _saving.load(path)
         photos = Photos(saved.preprocess, saved.images) if saved.preprocess is not None else None
         return cls(saved.tensors, saved.numbers, saved.data, photos, saved.names)
@@ -203,6 +203,8 @@ class Explanation:
             FileExistsError: The folder exists and holds something else.
             OSError: It cannot be written.
         """
+        from . import _saving
+
         ending = os.path.splitext(os.fspath(path))[1].lower()
         if ending == ".png":
             self.overlay(**options).save(path)
@@ -233,6 +235,9 @@ class Explanation:
         return self.overlay()._repr_png_() if self._is_drawable() else None
 
     def _repr_html_(self) -> str:
+        import base64
+        import html
+
         pictures = []
         for index in range(min(len(self.maps), SHOWN) if self._is_drawable() else 0):
             code = base64.b64encode(self.overlay(index=index)._repr_png_()).decode()

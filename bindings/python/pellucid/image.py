@@ -7,7 +7,6 @@ height x width (grey).
 from __future__ import annotations
 
 import ctypes
-import difflib
 import os
 import sys
 from typing import Any, Dict, Mapping, Optional, Tuple, Union
@@ -171,6 +170,8 @@ def check_settings(settings: Mapping[str, Any], known: Tuple[str, ...]) -> None:
     """Throws at the first unknown name, with the nearest known one."""
     for name in settings:
         if name not in known:
+            import difflib
+
             near = difflib.get_close_matches(str(name), known, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
             raise InvalidError(f"unknown setting {name!r}; {hint}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import List, Sequence, Union
 
@@ -32,6 +31,8 @@ def read(labels: Labels) -> List[str]:
 
 
 def _from_json(content: str, path: str) -> List[str]:
+    import json
+
     try:
         found = json.loads(content)
         if isinstance(found, dict):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import difflib
 import functools
 from typing import Dict, NamedTuple, Tuple
 
@@ -68,6 +67,8 @@ class Methods(Dict[str, Method]):
     """Methods by name; printed as a table, and an unknown name is an error that tells the nearest."""
 
     def __missing__(self, name: str) -> Method:
+        import difflib
+
         near = difflib.get_close_matches(str(name), self, 1)
         raise NotFoundError(f"there is no method {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
 

@@ -125,15 +125,17 @@ class SavingTest(unittest.TestCase):
 
     def test_a_failed_exchange_is_undone(self):
         self.explanation.save(self.folder / "why")
-        rename = os.rename
+        rename, calls = os.rename, []
 
         def fail(source, target):
-            if os.path.basename(source) == "new":
+            calls.append(target)
+            if len(calls) == 2:
                 raise OSError("no")
             rename(source, target)
 
         with mock.patch.object(_files.os, "rename", fail), self.assertRaises(OSError):
             self.explanation.save(self.folder / "why")
+        self.assertEqual(calls[1:], [str(self.folder / "why")] * 2)
         self.assertSame(Explanation.load(self.folder / "why"), self.explanation)
 
     def test_permissions_follow_the_umask(self):
