@@ -26,8 +26,12 @@ ROOT = HERE.parents[1]
 SONAME = "libpellucid.so.0"
 #: Libraries that the manylinux policy expects on every system.
 SYSTEM = re.compile(r"(ld-linux.*|libc|libm|libdl|librt|libpthread|libgcc_s|libstdc\+\+|libz)\.so(\.\d+)*")
-#: Debian package whose code is linked into the library; its licence goes into the wheel.
+#: Backend plugins, which the library looks for beside itself.
+PLUGINS = "libpellucid-backend-*.so"
+#: Debian package whose code is linked into the library; its licence goes into the wheel, and Swift's with it.
 LINKED_IN = ["libopenblas-dev"]
+#: The oldest glibc (2.x) whose manylinux policy has this libstdc++ (GLIBCXX_3.4.x), as auditwheel's policies say.
+GLIBC_OF_GLIBCXX = {19: 17, 24: 24, 25: 27, 26: 28, 28: 31, 29: 34, 30: 35, 32: 38, 33: 39}
 
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None) -> str:
@@ -42,9 +46,10 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None) 
         info = f"{project['name']}-{project['version']}.dist-info"
         content = package_files()
         content.update({f"pellucid/{name}": path.read_bytes() for name, path in bundled.items()})
-        content[f"{info}/METADATA"] = metadata(project).encode()
+        texts = licences(library)
+        content[f"{info}/METADATA"] = metadata(project, texts).encode()
         content[f"{info}/WHEEL"] = f"Wheel-Version: 1.0\nGenerator: pellucid\nRoot-Is-Purelib: false\nTag: {tag}\n".encode()
-        content.update({f"{info}/licenses/{name}": text for name, text in licences(library).items()})
+        content.update({f"{info}/licenses/{name}": text for name, text in texts.items()})
     name = f"{project['name']}-{project['version']}-{tag}.whl"
     write_wheel(Path(wheel_directory) / name, content, f"{info}/RECORD")
     return name
@@ -67,6 +72,10 @@ def bundle(library: Path, folder: Path) -> Dict[str, Path]:
         shutil.copyfile(path, folder / private[name])
         patch(folder / private[name], private, soname=private[name])
     patch(main, private, soname=SONAME)
+    for plugin in sorted(library.resolve().parent.glob(PLUGINS)):
+        # What a plugin needs besides, as the driver of a device, is the system's.
+        shutil.copyfile(plugin, folder / plugin.name)
+        patch(folder / plugin.name, private, soname=plugin.name)
     return {path.name: path for path in sorted(folder.iterdir())}
 
 
@@ -104,19 +113,21 @@ def needed(path: Path) -> List[str]:
 
 
 def platform_tag(files: Iterable[Path]) -> str:
-    """The manylinux tag of the newest glibc version that the files ask for."""
+    """The manylinux tag of the newest glibc that the files ask for, themselves or by their libstdc++."""
     newest = 17
     for path in files:
         listed = subprocess.run(["readelf", "-VW", str(path)], check=True, capture_output=True, text=True).stdout
         newest = max([newest, *map(int, re.findall(r"Name: GLIBC_2\.(\d+)", listed))])
+        for version in map(int, re.findall(r"Name: GLIBCXX_3\.4\.(\d+)", listed)):
+            newest = max(newest, next((glibc for known, glibc in GLIBC_OF_GLIBCXX.items() if known >= version), version))
     return f"manylinux_2_{newest}_{os.uname().machine}"
 
 
-def metadata(project: dict) -> str:
+def metadata(project: dict, licence_files: Iterable[str]) -> str:
     """The METADATA file, as the core metadata specification wants it."""
     lines = ["Metadata-Version: 2.4", f"Name: {project['name']}", f"Version: {project['version']}"]
     lines += [f"Summary: {project['description']}", f"Requires-Python: {project['requires-python']}"]
-    lines += [f"License-Expression: {project['license']}", "License-File: LICENSE"]
+    lines += [f"License-Expression: {project['license']}"] + [f"License-File: {name}" for name in licence_files]
     lines += [f"Classifier: {classifier}" for classifier in project["classifiers"]]
     lines += [f"Requires-Dist: {requirement}" for requirement in project["dependencies"]]
     for extra, requirements in project["optional-dependencies"].items():
@@ -134,7 +145,16 @@ def licences(library: Path) -> Dict[str, bytes]:
         text = Path("/usr/share/doc", package, "copyright")
         if text.exists():
             found[f"{package}.txt"] = text.read_bytes()
+    swift = swift_licence()
+    if swift.exists():
+        found["swift.txt"] = swift.read_bytes()
     return found
+
+
+def swift_licence() -> Path:
+    """The licence of the Swift runtime, which is linked in."""
+    compiler = Path(shutil.which("swift") or "/usr/bin/swift").resolve()
+    return compiler.parents[1] / "share" / "swift" / "LICENSE.txt"
 
 
 def package_of(path: Path) -> str:
