@@ -2,13 +2,9 @@ internal import Glibc
 internal import Tensors
 
 /// Activation functions (ONNX Relu, LeakyRelu, PRelu, Elu, Selu, Celu, ThresholdedRelu, Sigmoid, HardSigmoid, HardSwish,
-/// Tanh, Softplus, Softsign, Gelu, Mish, Swish, Shrink, Clip, Identity, Dropout; opset 7 and up). Defaults are ONNX's.
+/// Tanh, Softplus, Softsign, Gelu, Mish, Swish, Shrink, Clip, Identity; opset 7 and up). Defaults are ONNX's.
 enum Activation {
     static let operators = rectifiers + exponentials + sigmoids + softened + gelus + [prelu, clip, clipGrad, identity]
-
-    static let lowerings = [
-        Lowering("Dropout", since: 1) { l, n in try dropout(&l, n) }
-    ]
 
     private typealias Curve = @Sendable (Call) throws -> (Double) -> Double
 
@@ -187,19 +183,4 @@ enum Activation {
         },
         vjp: { _, _, dy in [dy[0]] }, symbolic: ShapeArithmetic.rules["Identity"],
         samples: [Sample([.real(2, 3)]), Sample([.integers([2], [1, 2])])])
-
-    /// At inference Dropout passes its input on; its mask keeps everything.
-    private static func dropout(_ l: inout Lowerer, _ n: Node) throws {
-        guard let x = n.inputs.first ?? nil else { throw Failure.invalid("input 0 is missing") }
-        if n.inputs.count > 2, let mode = n.inputs[2], let isTraining = l.graph[mode].constant, try isTraining.doubles().first != 0 {
-            throw Failure.unsupported("training_mode is true, expected a network for inference")
-        }
-        if n.outputs.count > 1, let mask = n.outputs[1] {
-            let isEqual = try l.emit("Equal", [x, x])
-            let all = try l.emit("Or", [isEqual, l.emit("Not", [isEqual])])
-            // The mask was of the input's type before opset 10.
-            if l.opset < 10 { try l.emit("CastLike", [all, x], to: [mask]) } else { try l.emit("Identity", [all], to: [mask]) }
-        }
-        try l.emit("Identity", [x], to: [n.outputs.first ?? nil])
-    }
 }

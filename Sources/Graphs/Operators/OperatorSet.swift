@@ -43,10 +43,16 @@ package struct OperatorSet: Sendable {
             Recurrent.operators,
             Quantization.operators,
             Classical.operators,
+            Signal.operators,
+            Sampling.operators,
+            LinearAlgebra.operators,
+            Regions.operators,
+            RandomNumbers.operators,
+            Folding.operators,
+            DeformableConvolution.operators,
         ].flatMap { $0 },
         [
             LegacyBroadcast.lowerings,
-            Activation.lowerings,
             Softmax.lowerings,
             Normalization.lowerings,
             Attention.lowerings,
@@ -57,6 +63,13 @@ package struct OperatorSet: Sendable {
             Quantization.lowerings,
             IntegerArithmetic.lowerings,
             Classical.lowerings,
+            Signal.lowerings,
+            Sampling.lowerings,
+            Regions.lowerings,
+            RandomNumbers.lowerings,
+            Losses.lowerings,
+            DeformableConvolution.lowerings,
+            Gating.lowerings,
         ].flatMap { $0 }
     )
 }
