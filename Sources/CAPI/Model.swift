@@ -68,7 +68,7 @@ final class ModelHandle: Sendable {
         info.node = arena.text(node?.name ?? "")
         info.op = arena.text(node.map { $0.origin.isEmpty ? $0.op : $0.origin } ?? "")
         info.module = arena.text(node?.module ?? "")
-        info.dtype = value.type?.element.rawValue ?? 0
+        info.dtype = (model.declaredType(of: value.name) ?? value.type?.element)?.rawValue ?? 0
         info.rank = Int32(value.type?.rank ?? -1)
         if let dims = value.type?.dims {
             info.dims = UnsafePointer(arena.copy(dims.map { Int64($0.value ?? -1) }))
@@ -139,7 +139,7 @@ public func pellucid_model_run(
         let names = asked.isEmpty ? model.outputs.map(\.name) : asked
         let outputs = try cleared(outputs, names.count, "outputs")
         let outcome = try model.evaluate(Evaluation(try tensors(feeds, feed_count, model), wanted: names), try Control(control, model))
-        let results = try names.map { TensorHandle(try outcome.value($0)) }
+        let results = try names.map { TensorHandle(try model.delivered($0, of: outcome)) }
         for (index, result) in results.enumerated() { outputs[index] = retained(result) }
     }
 }

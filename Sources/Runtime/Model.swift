@@ -10,6 +10,8 @@ package final class Model: Sendable {
     package let names: Names
     private let facts: [String: String]
     private let hash: FileHash
+    /// See `declaredType`.
+    private let declared: [String: ElementType]
     /// Bytes that one run may use for activations.
     package let memory: Int
     private let backends: [Backend]
@@ -25,10 +27,12 @@ package final class Model: Sendable {
     /// Names of the options, see `pellucid_model_load`.
     package static let options = ["backend", "passes", "memory", "external", "folder"]
 
-    /// `metadata`: what the file tells about itself; `file`: its bytes, for the hash.
-    package init(graph: Graph, metadata: [String: String] = [:], file: Storage? = nil, runtime: Runtime, options: Options = Options())
-        throws
-    {
+    /// `metadata`: what the file tells about itself; `declared`: element types of inputs and outputs where those of the graph
+    /// are wider; `file`: its bytes, for the hash.
+    package init(
+        graph: Graph, metadata: [String: String] = [:], declared: [String: ElementType] = [:], file: Storage? = nil, runtime: Runtime,
+        options: Options = Options()
+    ) throws {
         try options.reject(unlessIn: Model.options, of: "a model")
         self.runtime = runtime
         self.graph = graph
@@ -43,6 +47,7 @@ package final class Model: Sendable {
         )
         pool = BufferPool(limit: min(memory, 512 << 20))
         facts = metadata
+        self.declared = declared
         hash = FileHash(file)
     }
 
@@ -83,6 +88,17 @@ package final class Model: Sendable {
             outlined.withLock { $0 = graph }
             return graph
         }
+    }
+
+    /// Element type that the file declares for an input or output; kernels may compute in a wider one.
+    package func declaredType(of name: String) -> ElementType? { declared[name] ?? type(of: name)?.element }
+
+    /// A value that was asked for, rounded to the type that the file declares for it if it is an output.
+    package func delivered(_ name: String, of outcome: Outcome) throws -> Tensor {
+        let tensor = try outcome.value(name)
+        guard let type = declared[name], graph.id(of: name).map(graph.outputs.contains) ?? false else { return tensor }
+        // A file that is wrong about its output does not change what was computed.
+        return type.isFloat == tensor.type.isFloat && type.isInteger == tensor.type.isInteger ? try tensor.narrowed(to: type, saturates: false) : tensor
     }
 
     // MARK: Evaluating

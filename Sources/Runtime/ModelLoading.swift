@@ -25,7 +25,7 @@ extension Model {
         let allowsExternal = try options.boolean("external") ?? true
         let model = try OnnxReader.read(file, folder: allowsExternal ? folder : nil)
         let graph = try OnnxImport.importModel(model, operators: .standard)
-        try self.init(graph: graph, metadata: model.facts, file: file, runtime: runtime, options: options)
+        try self.init(graph: graph, metadata: model.facts, declared: model.declaredTypes, file: file, runtime: runtime, options: options)
     }
 
     private static func folder(of path: String) -> String {

@@ -16,9 +16,8 @@ extension Tensor {
         case .uint32: return try cast(UInt32.self)
         case .uint64: return try cast(UInt64.self)
         case .bool: return try map(Double.self) { Truth($0 != 0) }
-        case .float16: return try narrow(.float16, SmallFloats.half(from:))
-        case .bfloat16: return try narrow(.bfloat16, SmallFloats.bfloat(from:))
-        default: throw Failure.unsupported("conversion from \(type) to \(target)")
+        case .string, .complex64, .complex128: throw Failure.unsupported("conversion from \(type) to \(target)")
+        default: return try narrowed(to: target)
         }
     }
 
@@ -63,13 +62,6 @@ extension Tensor {
         return try Tensor.make(shape, R.self) { to in
             for i in to.indices { to[i] = body(storage.bytes[i / perByte] >> UInt8(i % perByte * bits) & mask) }
         }
-    }
-
-    private func narrow(_ target: ElementType, _ body: (Float) -> UInt16) throws -> Tensor {
-        let bits = try converted(to: .float32).read(Float.self) { from in
-            try Tensor.make(shape, UInt16.self) { to in for i in from.indices { to[i] = body(from[i]) } }
-        }
-        return try Tensor(target, shape, storage: bits.storage)
     }
 
     /// Each element through `body`, read as `S`.

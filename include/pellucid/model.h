@@ -43,7 +43,7 @@ typedef struct pellucid_value_info {
     const char *node;             /* name of the node that computes it; empty for inputs and weights */
     const char *op;               /* ONNX operator type of that node */
     const char *module;           /* module path that the exporter recorded, as "layer4.1.conv2"; may be empty */
-    pellucid_dtype dtype;         /* 0: unknown */
+    pellucid_dtype dtype;         /* of inputs and outputs as the file declares it, of others as it is computed; 0: unknown */
     int32_t rank;                 /* -1: unknown */
     const int64_t *dims;          /* rank entries; -1 where symbolic or unknown */
     const char *const *dim_names; /* rank entries: symbol or expression where symbolic, else empty */
@@ -68,6 +68,7 @@ typedef struct pellucid_feed {
 
 /* Computes the wanted values (any value, node or layer name; with wanted_count 0: all outputs, and then `outputs` has
  * room for pellucid_model_value_count(PELLUCID_OUTPUT) tensors). Each output is released by the caller. control may be NULL.
+ * Floats of less than 32 bits and integers of less than 8 are computed in wider types; outputs are rounded to what the file declares.
  * A feed of an inner value replaces that value; all paths from inputs that are not fed must pass through fed values. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_model_run(pellucid_model *model, const pellucid_feed *feeds, int32_t feed_count,
                                                 const char *const *wanted, int32_t wanted_count,
@@ -102,8 +103,8 @@ typedef struct pellucid_target {
 #define PELLUCID_TARGET_CLASS_INIT(c) { sizeof(pellucid_target), PELLUCID_TARGET_CLASS, PELLUCID_SCORE_LOGIT, NULL, (c), NULL, 0, NULL }
 
 /* Gradients of the target, summed over the batch, with respect to any values: inputs, inner values, weights.
- * rules: "gradient" (or NULL), "guided-backprop", "deconvolution". target NULL: arg-max. Each gradient has the shape of its value and is
- * released by the caller. Since 0.1 */
+ * rules: "gradient" (or NULL), "guided-backprop", "deconvolution". target NULL: arg-max. Each gradient has the shape of its value, is of
+ * float32 or float64, and is released by the caller. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_model_gradient(pellucid_model *model, const pellucid_feed *feeds, int32_t feed_count,
                                                      const pellucid_target *target, const char *const *wrt,
                                                      int32_t wrt_count, const char *rules,

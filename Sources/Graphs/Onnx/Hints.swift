@@ -21,6 +21,12 @@ struct Hints {
         value.type = TensorType(computed, dims?.map(size))
     }
 
+    /// The declared element type; nil where the file says nothing.
+    func element(_ name: String) -> ElementType? {
+        guard case .tensor(let number, _) = types[name] else { return nil }
+        return ElementType(rawValue: number)
+    }
+
     private func size(_ dim: OnnxDim) -> Dim {
         switch dim {
         case .value(let size) where size > 0: Dim(size)

@@ -42,6 +42,7 @@ struct GraphImporter {
         for node in try TopologicalOrder.sort(graph.nodes) {
             try add(node)
             for output in node.outputs { if let id = ids[output] { hints.complete(&lowerer.graph[id], named: output) } }
+            rememberStoredTypes(node, hints)
         }
         lowerer.graph.outputs = try graph.outputs.map { output in
             guard let id = ids[output.name] else { throw Failure.parse("output '\(output.name)' is never computed") }
@@ -141,7 +142,7 @@ struct GraphImporter {
                 }
             }
             if node.attributes.contains(where: { !$0.graphs.isEmpty }) { try addBodies(of: node, &inputs, &attributes) }
-            rememberQuantizedType(node, &attributes)
+            keepStorageTypes(node, &attributes)
             let core = Node(
                 op: node.op, name: node.displayName, inputs: inputs, outputs: node.outputs.map { ids[$0] }, attributes: attributes,
                 origin: node.op, module: node.module)
@@ -157,10 +158,45 @@ struct GraphImporter {
         return id
     }
 
-    /// QuantizeLinear takes its result's type from its zero point, which has been widened.
-    private func rememberQuantizedType(_ node: OnnxNode, _ attributes: inout [String: Attribute]) {
-        guard node.op == "QuantizeLinear", node.inputs.count > 2, let type = stored[node.inputs[2]] else { return }
-        if attributes["output_dtype"]?.int ?? 0 == 0 { attributes["output_dtype"] = .int(Int(type.rawValue)) }
+    /// QuantizeLinear takes its result's type from its zero point, which has been widened; a Cast to a small type rounds to it.
+    private func keepStorageTypes(_ node: OnnxNode, _ attributes: inout [String: Attribute]) {
+        switch node.op {
+        case "QuantizeLinear":
+            guard node.inputs.count > 2, let type = stored[node.inputs[2]], attributes["output_dtype"]?.int ?? 0 == 0 else { return }
+            attributes["output_dtype"] = .int(Int(type.rawValue))
+        case "Cast", "CastLike": attributes["storage"] = storedType(of: node).map { .int(Int($0.rawValue)) }
+        default: break
+        }
+    }
+
+    /// Remembers what types the node's results would be stored in.
+    private mutating func rememberStoredTypes(_ node: OnnxNode, _ hints: Hints) {
+        let own = storedType(of: node)
+        for output in node.outputs {
+            guard let id = ids[output], let element = lowerer.graph[id].type?.element else { continue }
+            guard let type = hints.element(output) ?? own, type != element, OnnxPrecision.computed(type) == element else { continue }
+            stored[output] = type
+        }
+    }
+
+    /// The small type of a node's result where the node tells: by an attribute, or because it computes in the one small type
+    /// that it reads.
+    private func storedType(of node: OnnxNode) -> ElementType? {
+        switch node.op {
+        case "Cast", "EyeLike", "RandomNormal", "RandomUniform", "SequenceEmpty":
+            let asked = node.attributes.first { ["to", "dtype"].contains($0.name) }?.value
+            guard case .int(let number) = asked, let type = ElementType(rawValue: Int32(clamping: number)) else { return nil }
+            return OnnxPrecision.computed(type) == type ? nil : type
+        case "CastLike", "DequantizeLinear": return node.inputs.count > 1 ? stored[node.inputs[1]] : nil
+        default:
+            let small = Set(node.inputs.compactMap { stored[$0] })
+            guard small.count == 1, let type = small.first else { return nil }
+            let computed = OnnxPrecision.computed(type)
+            let isMixed = node.inputs.contains { name in
+                stored[name] == nil && (ids[name].flatMap { lowerer.graph[$0].type?.element } == computed)
+            }
+            return isMixed ? nil : type
+        }
     }
 
     private func plain(_ attribute: OnnxAttribute) throws -> Attribute? {

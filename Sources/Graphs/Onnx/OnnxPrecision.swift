@@ -1,9 +1,9 @@
 package import Tensors
 
 /// Storage types at the edge of a graph. Kernels compute in float32 and float64 and in integers of eight bits and more,
-/// so float16, bfloat16, float8, float4, int4 and int2 exist only in files: weights are widened when they are read, inputs
-/// and outputs of the graph are of the wider type, and a Cast to float16 is one to float32. Results are therefore those of
-/// more precision, not of the rounding that a half-precision runtime would add.
+/// so float16, bfloat16, float8, float4, int4 and int2 exist only at the edge: weights are widened when they are read, inputs
+/// when they are fed, and outputs are rounded when they are handed out. Inside, only a Cast rounds. Results are therefore
+/// those of more precision, not of the rounding that a half-precision runtime would add after each node.
 enum OnnxPrecision {
     /// The type that kernels use for a type of a file.
     static func computed(_ type: ElementType) -> ElementType {
@@ -29,11 +29,12 @@ enum OnnxPrecision {
 }
 
 extension OnnxModel {
-    /// Element types of the graph's inputs and outputs as the file declares them; the imported graph has wider ones.
+    /// Element types of the graph's inputs and outputs as the file declares them, where the imported graph has wider ones.
     package var declaredTypes: [String: ElementType] {
         var result: [String: ElementType] = [:]
         for value in graph.inputs + graph.outputs {
-            if case .tensor(let number, _) = value.type, let type = ElementType(rawValue: number) { result[value.name] = type }
+            guard case .tensor(let number, _) = value.type, let type = ElementType(rawValue: number) else { continue }
+            if OnnxPrecision.computed(type) != type { result[value.name] = type }
         }
         return result
     }

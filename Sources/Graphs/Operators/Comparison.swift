@@ -113,13 +113,13 @@ enum Comparison {
             }
             return type
         } compute: { c, type in
-            try c.tensor(0).converted(to: type)
+            try c.tensor(0).cast(to: type, c)
         },
         cast("CastLike", arity: 2...2) { c in
             guard let c = c as? Inference else { return .float32 }
             return try c.type(1).element
         } compute: { c, _ in
-            try c.tensor(0).converted(to: c.tensor(1).type)
+            try c.tensor(0).cast(to: c.tensor(1).type, c)
         },
     ]
 
@@ -141,5 +141,19 @@ enum Comparison {
                 Sample([.real(2, 3)] + other, ["to": .int(Int(ElementType.int64.rawValue))]),
                 Sample([.real(2, 3)] + (other.isEmpty ? [] : [.real(1)]), ["to": .int(Int(ElementType.float64.rawValue))]),
             ])
+    }
+}
+
+extension Tensor {
+    /// The elements as `type`, after rounding to the smaller type that the file stores them in (attribute `storage`).
+    fileprivate func cast(to type: ElementType, _ c: Call) throws -> Tensor {
+        guard let number = c.node.attributes["storage"]?.int, let small = ElementType(rawValue: Int32(clamping: number)) else {
+            return try converted(to: type)
+        }
+        let mode = c.string("round_mode", default: "up")
+        guard let rounding = SmallFloats.PowerRounding(rawValue: mode) else {
+            throw Failure.invalid("round_mode is '\(mode)', expected up, down or nearest")
+        }
+        return try narrowed(to: small, saturates: c.flag("saturate", default: true), rounding: rounding).converted(to: type)
     }
 }

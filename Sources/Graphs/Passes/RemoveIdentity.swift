@@ -23,7 +23,7 @@ extension Pass {
         let from = graph[input].type, to = graph[output].type
         switch node.op {
         case "Identity": return true
-        case "Cast": return from != nil && from?.element == to?.element
+        case "Cast": return from != nil && from?.element == to?.element && node.attributes["storage"] == nil
         case "Transpose": return node.attributes["perm"]?.ints.map { $0 == Array($0.indices) } ?? false
         case "Concat": return node.inputs.count == 1
         case "Reshape", "Flatten", "Expand", "Squeeze", "Unsqueeze", "Tile": return isSame(from, to)
