@@ -52,10 +52,9 @@ class SavingTest(unittest.TestCase):
 
     def test_folder(self):
         self.explanation.save(self.folder / "why")
-        self.assertEqual(
-            sorted(os.listdir(self.folder / "why")),
-            ["image-0.png", "image-1.png", "manifest.json", "map.npy", "overlay-0.png", "overlay-1.png"],
-        )
+        pictures = [f"{kind}-{index}.png" for kind in ("image", "overlay") for index in range(2)]
+        arrays = [f"{name}.npy" for name in self.explanation.tensors]
+        self.assertEqual(sorted(os.listdir(self.folder / "why")), sorted(["manifest.json", *arrays, *pictures]))
         self.assertSame(Explanation.load(self.folder / "why"), self.explanation)
         manifest = json.loads((self.folder / "why" / "manifest.json").read_text())
         self.assertEqual((manifest["format"], manifest["schema"]), ("pellucid-explanation", 1))
