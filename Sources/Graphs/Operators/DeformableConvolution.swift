@@ -56,21 +56,21 @@ enum DeformableConvolution {
 
     private static func lower(_ l: inout Lowerer, _ n: Node) throws {
         let x = try l.required(n, 0), weight = try l.required(n, 1), offset = try l.required(n, 2)
-        let rank = try l.rank(of: x) - 2
-        guard rank >= 1, try l.rank(of: weight) == rank + 2, try l.rank(of: offset) == rank + 2 else {
+        let rank = try l.rank(x) - 2
+        guard rank >= 1, try l.rank(weight) == rank + 2, try l.rank(offset) == rank + 2 else {
             throw Failure.shape("input, weight and offset should have as many axes, at least 3")
         }
-        let kernel = try (0..<rank).map { try l.size(of: weight, $0 + 2) }
+        let kernel = try (0..<rank).map { try l.size(weight, $0 + 2) }
         if let given = n.attributes["kernel_shape"]?.ints, !given.isEmpty, given != kernel {
             throw Failure.shape("kernel_shape is \(Shape.text(given)), the weight has \(Shape.text(kernel))")
         }
         let groups = n.attributes["offset_group"]?.int ?? 1, group = n.attributes["group"]?.int ?? 1
-        let channels = try l.size(of: x, 1), outputs = try l.size(of: weight, 0), taps = try Shape.count(kernel)
+        let channels = try l.size(x, 1), outputs = try l.size(weight, 0), taps = try Shape.count(kernel)
         guard groups > 0, group > 0, channels % groups == 0, channels % group == 0, outputs % group == 0, taps > 0,
-            try l.size(of: weight, 1) == channels / group
+            try l.size(weight, 1) == channels / group
         else {
             throw Failure.shape(
-                "\(channels) input channels and a weight of \(outputs)x\(try l.size(of: weight, 1)) with \(group) groups and \(groups) offset groups"
+                "\(channels) input channels and a weight of \(outputs)x\(try l.size(weight, 1)) with \(group) groups and \(groups) offset groups"
             )
         }
         let sizes = try l.sizes(of: offset, from: 2), batch = try l.sizes(of: x, from: 0, to: 1)
@@ -78,7 +78,7 @@ enum DeformableConvolution {
         let grid = try grid(&l, n, x, offset, kernel, taps: taps, images: images, sizes: sizes)
         let apart = try l.emit("Reshape", [x, l.join([images, l.vector([channels / groups]), l.sizes(of: x, from: 2)])], exact)
         var samples = try l.emit("GridSample", [apart, grid], ["mode": .string("linear")])
-        if let mask = l.optional(n, 4) {
+        if let mask = n.optional(4) {
             let flat = try l.emit("Reshape", [mask, l.join([images, l.vector([1]), tall(&l, sizes, taps)])], exact)
             samples = try l.emit("Mul", [samples, flat])
         }
@@ -86,7 +86,7 @@ enum DeformableConvolution {
         let rows = try l.emit("Reshape", [weight, l.vector([group, outputs / group, channels / group * taps])])
         let product = try l.emit("MatMul", [rows, columns])
         let shape = try l.join([batch, l.vector([outputs]), sizes])
-        guard let bias = l.optional(n, 3) else { return try l.emit("Reshape", [product, shape], to: n.outputs, exact) }
+        guard let bias = n.optional(3) else { return try l.emit("Reshape", [product, shape], to: n.outputs, exact) }
         let column = try l.emit("Reshape", [bias, l.vector([1, outputs] + kernel.map { _ in 1 })])
         try l.emit("Add", [l.emit("Reshape", [product, shape], exact), column], to: n.outputs)
     }
@@ -104,7 +104,7 @@ enum DeformableConvolution {
     private static func grid(
         _ l: inout Lowerer, _ n: Node, _ x: ValueID, _ offset: ValueID, _ kernel: [Int], taps: Int, images: ValueID, sizes: ValueID
     ) throws -> ValueID {
-        let rank = kernel.count, number = try l.element(of: offset)
+        let rank = kernel.count, number = try l.element(offset)
         var attributes = n.attributes.filter { ["strides", "pads", "dilations"].contains($0.key) }
         attributes["kernel_shape"] = .ints(kernel)
         attributes["dtype"] = .int(Int(number.rawValue))

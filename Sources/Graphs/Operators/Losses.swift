@@ -6,7 +6,7 @@ enum Losses {
         Lowering("NegativeLogLikelihoodLoss", since: 12) { l, n in try lowerLikelihood(&l, n, l.required(n, 0)) },
         Lowering("SoftmaxCrossEntropyLoss", since: 12) { l, n in
             let logs = try l.emit("LogSoftmax", [l.required(n, 0)], ["axis": .int(1)])
-            if let output = l.output(n, 1) { try l.emit("Identity", [logs], to: [output]) }
+            if let output = n.output(1) { try l.emit("Identity", [logs], to: [output]) }
             try lowerLikelihood(&l, n, logs)
         },
     ]
@@ -23,13 +23,13 @@ enum Losses {
         }
         let picked = try l.emit("GatherElements", [logs, l.unsqueeze(target, [1])], ["axis": .int(1)])
         var loss = try l.emit("Neg", [l.emit("Squeeze", [picked, l.vector([1])])])
-        var weights = try l.optional(n, 2).map { try l.emit("Gather", [$0, target]) }
+        var weights = try n.optional(2).map { try l.emit("Gather", [$0, target]) }
         if let own = weights { loss = try l.emit("Mul", [loss, own]) }
         if let isIgnored {
             loss = try l.emit("Where", [isIgnored, zero, loss])
             weights = try l.emit("Where", [isIgnored, zero, weights ?? l.number(1, like: logs)])
         }
-        let reduction = n.attributes["reduction"]?.string ?? "mean", output = [l.output(n, 0)]
+        let reduction = n.attributes["reduction"]?.string ?? "mean", output = [n.output(0)]
         switch (reduction, weights) {
         case ("none", _): try l.emit("Identity", [loss], to: output)
         case ("sum", _): try l.emit("ReduceSum", [loss], to: output, ["keepdims": .int(0)])

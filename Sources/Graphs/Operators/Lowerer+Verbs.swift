@@ -58,6 +58,24 @@ extension Lowerer {
         graph[x].type?.rank == 1 && !isSingle(x) ? try reshape(x, shape) : x
     }
 
+    /// The sizes of axes `start` to `end` of a value, as integers.
+    mutating func sizes(of x: ValueID, from start: Int, to end: Int? = nil) throws -> ValueID {
+        var attributes: [String: Attribute] = ["start": .int(start)]
+        if let end { attributes["end"] = .int(end) }
+        return try emit("Shape", [x], attributes)
+    }
+
+    /// Vectors one after the other.
+    mutating func join(_ parts: [ValueID]) throws -> ValueID { try emit("Concat", parts, ["axis": .int(0)]) }
+
+    /// 0, 1, … below a limit that is a vector of one integer.
+    mutating func counting(to limit: ValueID) throws -> ValueID {
+        let zero = constant(try Tensor.scalar(Int64(0))), one = constant(try Tensor.scalar(Int64(1)))
+        return try emit("Range", [zero, emit("Squeeze", [limit, vector([0])]), one])
+    }
+
+    mutating func unsqueeze(_ x: ValueID, _ axes: [Int]) throws -> ValueID { try emit("Unsqueeze", [x, vector(axes)]) }
+
     /// Whole numbers as integers.
     mutating func round(_ x: ValueID, to outputs: [ValueID?], _ type: ElementType) throws {
         let one = try number(1, like: x)
@@ -68,4 +86,7 @@ extension Lowerer {
 extension Node {
     /// An input that may be left out.
     func optional(_ index: Int) -> ValueID? { index < inputs.count ? inputs[index] : nil }
+
+    /// An output, where somebody asks for it.
+    func output(_ index: Int) -> ValueID? { index < outputs.count ? outputs[index] : nil }
 }

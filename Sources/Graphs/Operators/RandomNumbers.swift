@@ -144,19 +144,19 @@ enum RandomNumbers {
     /// it runs drops elements, the same ones in every run (Monte Carlo dropout).
     private static func lowerDropout(_ l: inout Lowerer, _ n: Node, mayTrain: Bool) throws {
         let x = try l.required(n, 0)
-        if mayTrain, let mode = l.optional(n, 2), try l.graph[mode].constant?.doubles().first != 0 {
+        if mayTrain, let mode = n.optional(2), try l.graph[mode].constant?.doubles().first != 0 {
             let parts = [l.graph.add("\(n.name)/mask"), l.graph.add("\(n.name)/scale")]
-            try l.emit("DropoutMask", [x, l.optional(n, 1), mode], to: parts, n.attributes.filter { $0.key == "seed" })
+            try l.emit("DropoutMask", [x, n.optional(1), mode], to: parts, n.attributes.filter { $0.key == "seed" })
             let scaled = try l.emit("Mul", [x, parts[1]])
-            if let mask = l.output(n, 1) { try l.emit("Identity", [parts[0]], to: [mask]) }
-            return try l.emit("Where", [parts[0], scaled, l.number(0, like: x)], to: [l.output(n, 0)])
+            if let mask = n.output(1) { try l.emit("Identity", [parts[0]], to: [mask]) }
+            return try l.emit("Where", [parts[0], scaled, l.number(0, like: x)], to: [n.output(0)])
         }
-        if let mask = l.output(n, 1) {
+        if let mask = n.output(1) {
             let isEqual = try l.emit("Equal", [x, x])
             let all = try l.emit("Or", [isEqual, l.emit("Not", [isEqual])])
             // The mask was of the input's type before opset 10.
             if l.opset < 10 { try l.emit("CastLike", [all, x], to: [mask]) } else { try l.emit("Identity", [all], to: [mask]) }
         }
-        try l.emit("Identity", [x], to: [l.output(n, 0)])
+        try l.emit("Identity", [x], to: [n.output(0)])
     }
 }

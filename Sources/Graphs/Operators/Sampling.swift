@@ -108,7 +108,7 @@ enum Sampling {
     private static func lowerAffine(_ l: inout Lowerer, _ n: Node) throws {
         let theta = try l.required(n, 0), size = try l.required(n, 1)
         let attributes: [String: Attribute] = [
-            "align_corners": .int(n.attributes["align_corners"]?.int ?? 0), "dtype": .int(Int(try l.element(of: theta).rawValue)),
+            "align_corners": .int(n.attributes["align_corners"]?.int ?? 0), "dtype": .int(Int(try l.element(theta).rawValue)),
         ]
         let base = try l.emit("AffineBase", [size], attributes)
         let places = try l.emit("MatMul", [base, l.emit("Transpose", [theta], ["perm": .ints([0, 2, 1])])])

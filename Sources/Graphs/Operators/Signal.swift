@@ -88,11 +88,11 @@ enum Signal {
 
     /// Frames of the signal, each times the window, then transformed.
     private static func lowerSTFT(_ l: inout Lowerer, _ n: Node) throws {
-        let signal = try l.required(n, 0), window = l.optional(n, 2)
-        guard try l.rank(of: signal) == 3 else { throw Failure.shape("the signal has rank \(try l.rank(of: signal)), expected 3") }
+        let signal = try l.required(n, 0), window = n.optional(2)
+        guard try l.rank(signal) == 3 else { throw Failure.shape("the signal has rank \(try l.rank(signal)), expected 3") }
         let total = try l.sizes(of: signal, from: 1, to: 2)
         let length: ValueID
-        if let given = l.optional(n, 3) {
+        if let given = n.optional(3) {
             length = try integer(&l, given)
         } else {
             length = try window.map { try l.sizes(of: $0, from: 0, to: 1) } ?? total
