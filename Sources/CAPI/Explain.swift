@@ -67,8 +67,9 @@ public func pellucid_method_parameter_at(
 }
 
 /// The object behind `pellucid_result`.
-final class ResultHandle: @unchecked Sendable {
+final class ResultHandle: Handle, @unchecked Sendable {
     // Unchecked: immutable once made; the arena only keeps its strings.
+    let mark = Mark()
     let explanation: Explanation
     private let arena = Arena()
     let json: UnsafePointer<CChar>?
@@ -82,6 +83,8 @@ final class ResultHandle: @unchecked Sendable {
         tensorNames = explanation.tensors.keys.sorted().map { arena.text($0) }
         numberNames = explanation.numbers.keys.sorted().map { arena.text($0) }
     }
+
+    deinit { Mark.erase(self) }
 }
 
 @_cdecl("pellucid_explain") @implementation
@@ -96,6 +99,20 @@ public func pellucid_explain(
             try MethodList.explain(
                 try text(method, "method"), model: model, feeds: try tensors(feeds, feed_count, model), target: try Target(target),
                 options: try optional(options), control: try Control(control, model)))
+    }
+}
+
+@_cdecl("pellucid_explain_cost") @implementation
+public func pellucid_explain_cost(
+    _ out: UnsafeMutablePointer<pellucid_cost>!, _ model: OpaquePointer!, _ method: UnsafePointer<CChar>!,
+    _ feeds: UnsafePointer<pellucid_feed>!, _ feed_count: Int32, _ target: UnsafePointer<pellucid_target>!, _ options: OpaquePointer!
+) -> pellucid_status {
+    guarded {
+        let model = try object(model, ModelHandle.self, "model").model
+        let cost = try MethodList.cost(
+            try text(method, "method"), model: model, feeds: try tensors(feeds, feed_count, model), target: try Target(target),
+            options: try optional(options))
+        try fill(out, pellucid_cost(cost), "out")
     }
 }
 

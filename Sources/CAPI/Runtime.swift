@@ -4,8 +4,11 @@ internal import Synchronization
 internal import Tensors
 
 /// The object behind `pellucid_options`; used by one thread at a time.
-final class OptionsHandle {
+final class OptionsHandle: Handle {
+    let mark = Mark()
     var options = Options()
+
+    deinit { Mark.erase(self) }
 }
 
 @_cdecl("pellucid_options_create") @implementation
@@ -52,12 +55,15 @@ func optional(_ options: OpaquePointer?) throws -> Options {
 }
 
 /// The object behind `pellucid_runtime`.
-final class RuntimeHandle: Sendable {
+final class RuntimeHandle: Handle, Sendable {
+    let mark = Mark()
     let runtime: Runtime
     private struct Texts { var arena = Arena(); var known: [String: UInt] = [:] }
     private let texts = Mutex(Texts())
 
     init(_ runtime: Runtime) { self.runtime = runtime }
+
+    deinit { Mark.erase(self) }
 
     /// A C string that lives as long as the runtime.
     func text(_ string: String) -> UnsafePointer<CChar>? {
@@ -86,9 +92,7 @@ public func pellucid_runtime_load_backend(_ runtime: OpaquePointer!, _ path: Uns
 
 @_cdecl("pellucid_runtime_backend_count") @implementation
 public func pellucid_runtime_backend_count(_ runtime: OpaquePointer!) -> Int32 {
-    var count: Int32 = 0
-    let status = guarded { count = Int32(try object(runtime, RuntimeHandle.self, "runtime").runtime.backends.count) }
-    return status == PELLUCID_OK ? count : status
+    counted { try object(runtime, RuntimeHandle.self, "runtime").runtime.backends.count }
 }
 
 @_cdecl("pellucid_runtime_backend_at") @implementation

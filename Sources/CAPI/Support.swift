@@ -17,7 +17,7 @@ func guarded(_ body: () throws -> Void) -> pellucid_status {
 }
 
 /// The same for a call that makes an object: the out-parameter is NULL unless it succeeds.
-func guarded(_ out: UnsafeMutablePointer<OpaquePointer?>?, _ body: () throws -> AnyObject) -> pellucid_status {
+func guarded(_ out: UnsafeMutablePointer<OpaquePointer?>?, _ body: () throws -> some Handle) -> pellucid_status {
     out?.pointee = nil
     return guarded {
         guard let out else { throw Failure.invalid("the out-parameter is NULL") }
@@ -25,31 +25,11 @@ func guarded(_ out: UnsafeMutablePointer<OpaquePointer?>?, _ body: () throws -> 
     }
 }
 
-/// A handle that owns the object.
-func retained(_ object: AnyObject) -> OpaquePointer { OpaquePointer(Unmanaged.passRetained(object).toOpaque()) }
-
-/// The object behind a handle. NULL and handles of another kind are refused.
-func object<T: AnyObject>(_ handle: OpaquePointer?, _: T.Type = T.self, _ what: String) throws -> T {
-    guard let handle else { throw Failure.invalid("\(what) is NULL") }
-    guard isInstance(handle, T.self) else { throw Failure.invalid("\(what) is not a handle of that kind") }
-    return Unmanaged<T>.fromOpaque(UnsafeRawPointer(handle)).takeUnretainedValue()
-}
-
-/// An object's first word names its class; comparing it costs nothing and catches mixed-up handles.
-private func isInstance<T: AnyObject>(_ handle: OpaquePointer, _: T.Type) -> Bool {
-    let raw = UnsafeRawPointer(handle)
-    guard UInt(bitPattern: raw) % UInt(MemoryLayout<UInt>.alignment) == 0, UInt(bitPattern: raw) >= 4096 else { return false }
-    return raw.load(as: UInt.self) == unsafeBitCast(T.self as AnyClass, to: UInt.self)
-}
-
-func release<T: AnyObject>(_ handle: OpaquePointer?, _: T.Type) {
-    guard let handle, isInstance(handle, T.self) else { return }
-    Unmanaged<T>.fromOpaque(UnsafeRawPointer(handle)).release()
-}
-
-func retain<T: AnyObject>(_ handle: OpaquePointer?, _: T.Type) {
-    guard let handle, isInstance(handle, T.self) else { return }
-    _ = Unmanaged<T>.fromOpaque(UnsafeRawPointer(handle)).retain()
+/// The same for a call that returns a number, or a negative status.
+func counted(_ body: () throws -> Int) -> Int32 {
+    var count: Int32 = 0
+    let status = guarded { count = Int32(clamping: try body()) }
+    return status == PELLUCID_OK ? count : status
 }
 
 /// Text of the caller. Ill-formed UTF-8 is refused.
@@ -63,12 +43,14 @@ func text(_ pointer: UnsafePointer<CChar>?, _ what: String) throws -> String {
 func array<T>(_ start: UnsafePointer<T>?, _ count: Int32, _ what: String) throws -> UnsafeBufferPointer<T> {
     guard count >= 0 else { throw Failure.invalid("the number of \(what) is \(count)") }
     guard start != nil || count == 0 else { throw Failure.invalid("\(what) is NULL") }
+    try checkAlignment(start, what)
     return UnsafeBufferPointer(start: start, count: Int(count))
 }
 
 /// Copies the members that the caller's struct covers. Both structs begin with `struct_size`.
 func fill<T>(_ out: UnsafeMutablePointer<T>?, _ value: T, _ what: String) throws {
     guard let out else { throw Failure.invalid("\(what) is NULL") }
+    try checkAlignment(out, what)
     let raw = UnsafeMutableRawPointer(out)
     let size = raw.load(as: Int.self)
     let header = MemoryLayout<Int>.size
@@ -82,6 +64,7 @@ func fill<T>(_ out: UnsafeMutablePointer<T>?, _ value: T, _ what: String) throws
 
 /// A caller's struct, with the default for members that an older caller does not have.
 func read<T>(_ pointer: UnsafePointer<T>, default value: T, _ what: String) throws -> T {
+    try checkAlignment(pointer, what)
     let size = UnsafeRawPointer(pointer).load(as: Int.self)
     guard size > MemoryLayout<Int>.size, size <= 1 << 16 else {
         throw Failure.invalid("\(what): struct_size is \(size); use the struct's _INIT macro")
@@ -110,3 +93,11 @@ final class Arena: @unchecked Sendable {
         return start
     }
 }
+
+/// Swift may not look at numbers that lie where their type may not.
+func checkAlignment<T>(_ pointer: UnsafePointer<T>?, _ what: String) throws {
+    guard UInt(bitPattern: pointer) % UInt(MemoryLayout<T>.alignment) == 0 else { throw Failure.invalid("\(what) is not aligned") }
+}
+
+/// The same for memory that is written.
+func checkAlignment<T>(_ pointer: UnsafeMutablePointer<T>, _ what: String) throws { try checkAlignment(UnsafePointer(pointer), what) }

@@ -3,8 +3,9 @@ internal import CSupport
 internal import Tensors
 
 /// The object behind `pellucid_tensor`.
-final class TensorHandle: @unchecked Sendable {
+final class TensorHandle: Handle, @unchecked Sendable {
     // Unchecked: the sizes are written once, here.
+    let mark = Mark()
     let tensor: Tensor
     /// Shape and strides for views.
     private let sizes: UnsafeMutablePointer<Int64>
@@ -17,7 +18,10 @@ final class TensorHandle: @unchecked Sendable {
         self.sizes = sizes
     }
 
-    deinit { sizes.deallocate() }
+    deinit {
+        sizes.deallocate()
+        Mark.erase(self)
+    }
 
     var view: pellucid_view {
         let rank = tensor.shape.count

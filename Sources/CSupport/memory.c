@@ -38,6 +38,8 @@ const char *support_message(void) {
     return text ? text : "";
 }
 
+void support_erase(void *memory, size_t bytes) { explicit_bzero(memory, bytes); }
+
 void *support_allocate(size_t bytes) {
     void *memory = NULL;
     if (bytes > SIZE_MAX - 64) return NULL;

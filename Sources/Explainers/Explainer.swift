@@ -29,6 +29,8 @@ package protocol Explainer: Sendable {
     /// Reads the options; they have passed the checks that the parameters declare.
     init(_ settings: Settings) throws
     func explain(_ request: Request) throws -> Findings
+    /// The evaluations that `explain` makes at most, from which its cost is estimated.
+    func work(_ request: Request) throws -> [Work]
 }
 
 /// What a method found; `Explanation` adds the account of the call.
@@ -71,6 +73,7 @@ package enum MethodList {
         let type = try find(name)
         let settings = try Settings(options, type.method.parameters, of: name)
         let request = try Request(model: model, feeds: feeds, target: target, settings: settings, control: control)
+        try request.checkFinite()
         do {
             let findings = try type.init(settings).explain(request)
             return try Manifest(method: type.method, request: request, settings: settings).explanation(findings)

@@ -9,7 +9,7 @@ struct Manifest {
     let settings: Settings
 
     func explanation(_ findings: Findings) throws -> Explanation {
-        let warnings = try findings.warnings + diagnosis(findings)
+        let warnings = try findings.warnings + stop(findings) + diagnosis(findings)
         var numbers = findings.numbers
         if let score = request.scores.first { numbers["score"] = score }
         let members: [String: JSON] = [
@@ -37,6 +37,7 @@ struct Manifest {
             "peak_bytes": .integer(request.control.peakBytes),
             "seconds": .number(request.control.seconds),
             "completeness_gap": findings.numbers["completeness_gap"].map { .number($0) } ?? .null,
+            "stopped": request.isStopped ? .string("deadline") : .null,
             "warnings": .array(warnings.map { .string($0) }),
         ]
         let tensors = try findings.tensors.merging(perImage()) { found, _ in found }
@@ -64,6 +65,12 @@ struct Manifest {
         }
         kind["output"] = request.target.output.map { .string($0) } ?? request.model.outputs.first.map { .string($0.name) } ?? .null
         return .object(kind)
+    }
+
+    private func stop(_ findings: Findings) -> [String] {
+        guard request.isStopped else { return [] }
+        let taken = findings.numbers["samples"].map { " after \(Int($0)) samples of each image" } ?? ""
+        return ["the deadline ended the method\(taken): the result is coarser than what was asked for"]
     }
 
     /// Words for maps that would look like an empty or broken picture.

@@ -19,6 +19,8 @@ package final class Request {
     package private(set) var scores: [Double] = []
     /// Class explained, one per image, for an arg-max target.
     package private(set) var classes: [Int] = []
+    /// Whether the deadline ended the method before all its samples were taken.
+    var isStopped = false
     private let settings: Settings
 
     init(model: Model, feeds: [String: Tensor], target: Target, settings: Settings, control: Control) throws {
@@ -31,7 +33,6 @@ package final class Request {
         seed = UInt64(bitPattern: Int64(try settings.integer("seed", or: 0)))
         input = try Request.explainedInput(model, feeds, named: try settings.text("input"))
         self.feeds = feeds
-        for (name, tensor) in feeds { try Request.checkFinite(tensor, name) }
     }
 
     /// The named input, or the first floating-point one.
@@ -50,6 +51,8 @@ package final class Request {
     }
 
     /// NaN or infinite input would give a map of NaN without a word.
+    func checkFinite() throws { for (name, tensor) in feeds { try Request.checkFinite(tensor, name) } }
+
     private static func checkFinite(_ tensor: Tensor, _ name: String) throws {
         guard tensor.type == .float32 || tensor.type == .float64 else { return }
         let isFinite =

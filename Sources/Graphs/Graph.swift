@@ -58,6 +58,8 @@ package struct Graph: Sendable {
     package var nodes: [Node] = []
     package var inputs: [ValueID] = []
     package var outputs: [ValueID] = []
+    /// Classes of modules, by path, where the exporter recorded them.
+    package var classes: [String: String] = [:]
     private var ids: [String: ValueID] = [:]
     /// Last number given behind a name that is taken.
     private var copies: [String: Int] = [:]

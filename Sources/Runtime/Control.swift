@@ -8,6 +8,8 @@ package final class Control {
     private let isCancelled: (() -> Bool)?
     private let started = support_now()
     private let deadline: Double?
+    /// Whether the call was ended by its deadline: what is finished may still be given.
+    package private(set) var hasMetDeadline = false
     /// Observers and interventions on named values.
     package let hooks: [Hook]
 
@@ -37,6 +39,9 @@ package final class Control {
 
     package var seconds: Double { support_now() - started }
 
+    /// Seconds until the deadline; nil when there is none.
+    package var secondsLeft: Double? { deadline.map { $0 - seconds } }
+
     /// What follows, until the next call, is the part from `done` to `next` of `total` of the stage.
     package func begin(_ stage: String, _ done: Int, to next: Int, of total: Int) throws {
         self.stage = stage
@@ -51,7 +56,10 @@ package final class Control {
         if let isCancelled, isCancelled() { throw Failure(.cancelled, "cancelled by the caller's flag") }
         guard deadline != nil || progress != nil else { return }
         let now = seconds
-        if let deadline, now > deadline { throw Failure(.cancelled, "the deadline of \(deadline) s has passed") }
+        if let deadline, now > deadline {
+            hasMetDeadline = true
+            throw Failure(.cancelled, "the deadline of \(deadline) s has passed, and nothing can be given yet")
+        }
         guard let progress, reported < 0 || now - reported >= Control.reportInterval || fraction >= 1 else { return }
         reported = now
         reached = min(1, max(reached, low + (high - low) * fraction))

@@ -22,6 +22,7 @@ package final class Model: Sendable {
     private let rewritten = Mutex<[Set<String>: Graph]>([:])
     /// See `outline`.
     private let outlined = Mutex<Graph?>(nil)
+    private let introspected = Mutex<Introspection?>(nil)
     private let operators = OperatorSet.standard
 
     /// Names of the options, see `pellucid_model_load`.
@@ -101,6 +102,16 @@ package final class Model: Sendable {
         return type.isFloat == tensor.type.isFloat && type.isInteger == tensor.type.isInteger ? try tensor.narrowed(to: type, saturates: false) : tensor
     }
 
+    /// What can be told of the nodes without running them; found when it is first asked for.
+    package var introspection: Introspection {
+        introspected.withLock { known in
+            if let known { return known }
+            let found = Introspection(graph, backends: backends, operators: operators)
+            known = found
+            return found
+        }
+    }
+
     // MARK: Evaluating
 
     /// Answers in as few runs as batch axis and memory allow.
@@ -108,18 +119,23 @@ package final class Model: Sendable {
         var evaluation = question
         // Small floats are computed in float32, as the imported graph's inputs say.
         evaluation.feeds = try question.feeds.mapValues { try $0.widened() }
-        let batching = Batching(feeds: evaluation.feeds) { type(of: $0) }
-        let chunk = try batching.chunk(limit: evaluation.batch, budget: evaluation.memory ?? memory) {
-            max(1, try plan(for: part(evaluation, 0..<1, batching), control).peakBytes)
-        }
-        let ranges = try batching.ranges(chunk)
+        let (batching, ranges) = try cut(evaluation, control)
         if ranges.count == 1 { return try run(evaluation, control) }
         var parts: [Outcome] = []
         for range in ranges { parts.append(try run(part(evaluation, range, batching), control)) }
         return try join(parts, evaluation)
     }
 
-    private func part(_ evaluation: Evaluation, _ range: Range<Int>, _ batching: Batching) throws -> Evaluation {
+    /// The batch in parts that fit the model's batch axis and the memory budget.
+    func cut(_ evaluation: Evaluation, _ control: Control) throws -> (Batching, [Range<Int>]) {
+        let batching = Batching(feeds: evaluation.feeds) { type(of: $0) }
+        let chunk = try batching.chunk(limit: evaluation.batch, budget: evaluation.memory ?? memory) {
+            max(1, try plan(for: part(evaluation, 0..<1, batching), control).peakBytes)
+        }
+        return (batching, try batching.ranges(chunk))
+    }
+
+    func part(_ evaluation: Evaluation, _ range: Range<Int>, _ batching: Batching) throws -> Evaluation {
         var part = evaluation
         part.feeds = try batching.slice(evaluation.feeds, range)
         if let count = batching.count { part.target = try evaluation.target?.sliced(range, of: count) }
@@ -154,10 +170,12 @@ package final class Model: Sendable {
         }
         var executor = Executor(plan, pool: pool, control: control)
         try executor.run(feeds)
-        let images = evaluation.feeds.values.first?.shape.first ?? 1
-        control.count(images: images, isBackward: !evaluation.gradients.isEmpty, bytes: plan.peakBytes)
+        control.count(images: images(evaluation), isBackward: !evaluation.gradients.isEmpty, bytes: plan.peakBytes)
         return try outcome(of: executor, plan, evaluation)
     }
+
+    /// Images of one run: the common first axis of the feeds, or 1 where they have none.
+    func images(_ evaluation: Evaluation) -> Int { Batching(feeds: evaluation.feeds) { type(of: $0) }.count ?? 1 }
 
     private func outcome(of executor: Executor, _ plan: Plan, _ evaluation: Evaluation) throws -> Outcome {
         var outcome = Outcome()
@@ -178,7 +196,7 @@ package final class Model: Sendable {
 
     // MARK: Planning
 
-    private func plan(for evaluation: Evaluation, _ control: Control) throws -> Plan {
+    func plan(for evaluation: Evaluation, _ control: Control) throws -> Plan {
         let target = try evaluation.target.map { target in
             TargetPlan(
                 output: try target.output.map { try names.resolve($0) } ?? firstOutput(), score: target.score, isArgmax: target.isArgmax)

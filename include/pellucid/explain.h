@@ -39,11 +39,19 @@ PELLUCID_API pellucid_status pellucid_method_at(int32_t index, pellucid_method_i
 /* PELLUCID_E_NOTFOUND past the end or for an unknown method. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_method_parameter_at(const char *method, int32_t index, pellucid_parameter_info *out);
 
-/* Explains the model's decision on the feeds. target NULL: arg-max. options and control may be NULL. Since 0.1 */
+/* Explains the model's decision on the feeds. target NULL: arg-max. options and control may be NULL.
+ * Cancelling is always an error. A deadline is one where nothing can be given yet; a method that samples returns the mean of
+ * the samples so far, with the tensor "standard_error", a warning and "stopped": "deadline" in the manifest. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_explain(pellucid_result **out, pellucid_model *model, const char *method,
                                               const pellucid_feed *feeds, int32_t feed_count,
                                               const pellucid_target *target, const pellucid_options *options,
                                               const pellucid_control *control);
+
+/* What pellucid_explain with the same arguments would take at most, without running it: a method that ends early when it
+ * is satisfied or meets a deadline takes less. target NULL: arg-max. options may be NULL. Since 0.1 */
+PELLUCID_API pellucid_status pellucid_explain_cost(pellucid_cost *out, pellucid_model *model, const char *method,
+                                                   const pellucid_feed *feeds, int32_t feed_count,
+                                                   const pellucid_target *target, const pellucid_options *options);
 
 /* A tensor of the result by name: "map" for every picture-making method, "scores" (float64 [N], of the unchanged input), for an
  * arg-max target "classes" (int64 [N]), and what the method's card names besides. Released by the caller. Since 0.1 */

@@ -47,14 +47,45 @@ typedef struct pellucid_value_info {
     int32_t rank;                 /* -1: unknown */
     const int64_t *dims;          /* rank entries; -1 where symbolic or unknown */
     const char *const *dim_names; /* rank entries: symbol or expression where symbolic, else empty */
+    int64_t parameters;           /* elements of the weights that the node reads; weights that an earlier node reads count there. A weight: its own */
+    int64_t flops;                /* of the node for the sizes of the file, a symbolic first axis being 1; a multiplication and an
+                                     addition are 2; -1: they depend on sizes that are not known. 0 for inputs and weights */
+    int32_t differentiable;       /* 1: the first output has a gradient with respect to this value; else 0 */
+    const char *backend;          /* that runs the node at these sizes; empty: none needs to, or it depends on sizes that are not known */
 } pellucid_value_info;
-#define PELLUCID_VALUE_INFO_INIT { sizeof(pellucid_value_info), NULL, NULL, NULL, NULL, 0, 0, NULL, NULL }
+#define PELLUCID_VALUE_INFO_INIT \
+    { sizeof(pellucid_value_info), NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, 0, 0, 0, NULL }
 
 /* Number of values of that kind; negative status on failure. Since 0.1 */
 PELLUCID_API int32_t pellucid_model_value_count(const pellucid_model *model, pellucid_value_kind kind);
 /* PELLUCID_E_NOTFOUND past the end. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_model_value_at(const pellucid_model *model, pellucid_value_kind kind, int32_t index,
                                                      pellucid_value_info *out);
+
+/* One module of the network as its author wrote it, as "layer4.1": the nodes that the exporter noted for it. */
+typedef struct pellucid_module_info {
+    size_t struct_size;
+    const char *name;             /* path, as "layer4.1.conv2"; empty for the whole model. Accepted wherever a value is named */
+    const char *kind;             /* class that the exporter recorded, as "Bottleneck"; else the operator of an only node; may be empty */
+    int32_t parent;               /* index of the module around it; -1 for the whole model */
+    int32_t nodes;                /* nodes in it, those of inner modules included */
+    const char *value;            /* name of the value that it returns; empty when it has no node */
+    int64_t parameters;           /* sums over its nodes, see pellucid_value_info; flops -1 where one of them is */
+    int64_t flops;
+    pellucid_dtype dtype;         /* of that value, as in pellucid_value_info */
+    int32_t rank;
+    const int64_t *dims;
+    const char *const *dim_names;
+    int32_t differentiable;
+} pellucid_module_info;
+#define PELLUCID_MODULE_INFO_INIT \
+    { sizeof(pellucid_module_info), NULL, NULL, 0, 0, NULL, 0, 0, 0, 0, NULL, NULL, 0 }
+
+/* Number of modules, at least 1; negative status on failure. Since 0.1 */
+PELLUCID_API int32_t pellucid_model_module_count(const pellucid_model *model);
+/* Modules in depth-first order, each before those inside it; index 0 is the whole model. A file without module names has
+ * that one alone. PELLUCID_E_NOTFOUND past the end. Since 0.1 */
+PELLUCID_API pellucid_status pellucid_model_module_at(const pellucid_model *model, int32_t index, pellucid_module_info *out);
 
 /* Text for a metadata key of the file, or one of "producer", "producer_version", "domain", "graph", "ir_version",
  * "opset", "hash" (64 hex digits of SHA-256 over the model file), "backend". NULL when absent. Since 0.1 */
@@ -73,6 +104,22 @@ typedef struct pellucid_feed {
 PELLUCID_API pellucid_status pellucid_model_run(pellucid_model *model, const pellucid_feed *feeds, int32_t feed_count,
                                                 const char *const *wanted, int32_t wanted_count,
                                                 pellucid_tensor **outputs, const pellucid_control *control);
+
+/* What a call takes. */
+typedef struct pellucid_cost {
+    size_t struct_size;
+    int64_t forwards;  /* images that run forward, as the manifest counts them */
+    int64_t backwards; /* images that run backward */
+    int64_t bytes;     /* most bytes of activations at once */
+    int64_t flops;     /* arithmetic of all of it, see pellucid_value_info; -1: unknown */
+} pellucid_cost;
+#define PELLUCID_COST_INIT { sizeof(pellucid_cost), 0, 0, 0, 0 }
+
+/* What computing all outputs of these feeds takes, by their shapes; nothing runs and no element is read. With feed_count 0:
+ * for the sizes of the file, a symbolic first axis being 1. The arithmetic is that of the rewritten graph: less than the sum
+ * over values where, say, a normalisation is folded into a convolution. Since 0.1 */
+PELLUCID_API pellucid_status pellucid_model_cost(pellucid_cost *out, pellucid_model *model, const pellucid_feed *feeds,
+                                                 int32_t feed_count);
 
 enum {
     PELLUCID_TARGET_ARGMAX = 0, /* each image's own best class */

@@ -81,7 +81,8 @@ typedef struct pellucid_control {
     pellucid_progress_fn progress;   /* may be NULL */
     void *payload;                   /* of progress */
     const volatile int32_t *cancel;  /* may be NULL; non-zero cancels, may be set from any thread */
-    double deadline;                 /* seconds from the start of the call; 0: none */
+    double deadline;                 /* seconds from the start of the call; 0: none. A method that samples returns what it has by
+                                        then (see pellucid_explain); everything else ends with PELLUCID_E_CANCELLED */
     const pellucid_hook *hooks;      /* may be NULL */
     int32_t hook_count;
 } pellucid_control;

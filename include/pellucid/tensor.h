@@ -55,6 +55,7 @@ typedef struct pellucid_tensor pellucid_tensor;
 typedef void (*pellucid_release_fn)(void *payload);
 
 struct DLManagedTensorVersioned; /* DLPack 1.x, see https://dmlc.github.io/dlpack */
+struct DLManagedTensor;          /* DLPack before 1.0, which many libraries still hand out */
 
 /* New row-major tensor holding a copy of `data`, or zeros when data is NULL. Types of less than a byte are packed
  * as in ONNX. Strings are not supported here. Release with pellucid_tensor_release. Since 0.1 */
@@ -73,6 +74,11 @@ PELLUCID_API pellucid_status pellucid_tensor_from_dlpack(pellucid_tensor **out, 
 /* DLPack object that shares the tensor's memory and keeps the tensor alive until its deleter is called. The memory
  * is flagged read-only. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_tensor_to_dlpack(struct DLManagedTensorVersioned **out, const pellucid_tensor *tensor);
+
+/* The same two for the struct of DLPack before 1.0, which has no flags: whoever takes it must not write to it. Since 0.1 */
+PELLUCID_API pellucid_status pellucid_tensor_from_dlpack_legacy(pellucid_tensor **out, struct DLManagedTensor *managed);
+/* See pellucid_tensor_to_dlpack. Since 0.1 */
+PELLUCID_API pellucid_status pellucid_tensor_to_dlpack_legacy(struct DLManagedTensor **out, const pellucid_tensor *tensor);
 
 /* Memory, type and shape of a tensor; valid while the tensor lives; must not be written. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_tensor_view(const pellucid_tensor *tensor, pellucid_view *out);

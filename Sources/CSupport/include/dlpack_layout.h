@@ -1,4 +1,5 @@
-/* Layout of DLManagedTensorVersioned as DLPack 1.x defines it; Debian ships only the older, unversioned header. */
+/* Layout of DLManagedTensor and DLManagedTensorVersioned as DLPack defines them (https://dmlc.github.io/dlpack);
+ * Debian ships only an older header. */
 #ifndef PELLUCID_DLPACK_LAYOUT_H
 #define PELLUCID_DLPACK_LAYOUT_H
 
@@ -15,6 +16,7 @@ typedef struct support_dlpack_tensor {
     uint64_t byte_offset;
 } support_dlpack_tensor;
 
+/* DLManagedTensorVersioned, since 1.0 */
 typedef struct support_dlpack {
     uint32_t major, minor;
     void *manager;
@@ -22,5 +24,12 @@ typedef struct support_dlpack {
     uint64_t flags;
     support_dlpack_tensor tensor;
 } support_dlpack;
+
+/* DLManagedTensor, of versions before */
+typedef struct support_dlpack_legacy {
+    support_dlpack_tensor tensor;
+    void *manager;
+    void (*deleter)(struct support_dlpack_legacy *self);
+} support_dlpack_legacy;
 
 #endif

@@ -9,6 +9,9 @@
 void support_set_message(const char *text);
 const char *support_message(void);
 
+/* Zeroes memory that is about to be freed, which a compiler may not leave out. */
+void support_erase(void *memory, size_t bytes);
+
 /* 64-byte aligned; NULL when out of memory. */
 void *support_allocate(size_t bytes);
 void support_deallocate(void *memory);

@@ -28,6 +28,11 @@ struct CAM: Explainer {
         return findings
     }
 
+    func work(_ request: Request) throws -> [Work] {
+        let structure = Structure(try request.model.outline)
+        return [request.work(wanted: [structure.graph[try structure.pooledHead(before: try scored(request)).map].name])]
+    }
+
     /// The logits: CAM explains the linear layer's output, whatever follows it.
     private func scored(_ request: Request) throws -> ValueID {
         let graph = try request.model.outline

@@ -41,6 +41,11 @@ struct GradCAM: Explainer {
         return findings
     }
 
+    func work(_ request: Request) throws -> [Work] {
+        let layers = try pipeline.layers(request)
+        return [request.work(wanted: layers, gradients: layers)]
+    }
+
     /// Equation 1: images x channels.
     private static func meanOverSpace(_ gradient: Tensor, sign: Double) throws -> Tensor {
         let inner = gradient.shape.dropFirst(2).reduce(1, *)

@@ -17,4 +17,6 @@ struct InputXGradient: Explainer {
         let gradient = try request.evaluate(gradients: [request.input]).gradient(request.input)
         return Findings(map: try Maps.reduceChannels(Maps.zip(request.x, gradient) { $0 * $1 }, reduce))
     }
+
+    func work(_ request: Request) throws -> [Work] { [request.work(gradients: [request.input])] }
 }

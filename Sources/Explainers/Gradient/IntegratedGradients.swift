@@ -56,6 +56,19 @@ struct IntegratedGradients: Explainer {
         return findings
     }
 
+    func work(_ request: Request) throws -> [Work] {
+        let baselines = try Baseline.tensors(settings, like: request.x).count
+        var steps = try settings.integer("n_steps", or: 50)
+        let limit = try settings.integer("max_steps", or: 1600)
+        var work: [Work] = []
+        for _ in 0..<baselines { work += try request.work(versions: 1, chunk: 1, gradient: false) }
+        repeat {
+            for _ in 0..<baselines { work += try request.work(versions: steps, chunk: request.chunk(of: steps), gradient: true) }
+            steps *= 2
+        } while tolerance > 0 && steps <= limit
+        return [request.work()] + work
+    }
+
     /// One image: doubles the steps until the gap is small enough.
     private func integrate(_ request: Request, _ image: Int, _ x: Tensor, _ baseline: Tensor, _ target: Target) throws -> (
         map: Tensor, gap: Double, steps: Int
@@ -64,14 +77,22 @@ struct IntegratedGradients: Explainer {
         let change = request.scores[image] - start
         var steps = try settings.integer("n_steps", or: 50)
         let limit = try settings.integer("max_steps", or: 1600)
-        while true {
-            let mean = try meanGradient(request, image, x, baseline, target, Quadrature(rule, steps))
-            let product = try Maps.zip(Maps.zip(x, baseline) { $0 - $1 }, mean) { $0 * $1 }
-            let gap = (try Maps.sums(product).first ?? 0) - change
-            if tolerance == 0 || abs(gap) <= tolerance * abs(change) || steps * 2 > limit {
-                return (multiplies ? product : mean, gap, steps)
+        var finest: (map: Tensor, gap: Double, steps: Int)?
+        do {
+            while true {
+                let path = try Quadrature(rule, steps) { try request.control.poll(0) }
+                let mean = try meanGradient(request, image, x, baseline, target, path)
+                let product = try Maps.zip(Maps.zip(x, baseline) { $0 - $1 }, mean) { $0 * $1 }
+                let gap = (try Maps.sums(product).first ?? 0) - change
+                let found = (multiplies ? product : mean, gap, steps)
+                if tolerance == 0 || abs(gap) <= tolerance * abs(change) || steps * 2 > limit { return found }
+                finest = found
+                steps *= 2
             }
-            steps *= 2
+        } catch let failure as Failure where request.canStop(failure) {
+            guard let finest else { throw failure }
+            request.isStopped = true
+            return finest
         }
     }
 

@@ -10,11 +10,12 @@ struct Quadrature {
     let points: [Double]
     let weights: [Double]
 
-    init(_ rule: Rule, _ n: Int) {
+    /// `poll` is called between points, whose number may make this long.
+    init(_ rule: Rule, _ n: Int, poll: () throws -> Void = {}) throws {
         let even = [Double](repeating: 1 / Double(n), count: n)
         let steps = (0..<n).map(Double.init)
         switch rule {
-        case .gausslegendre: (points, weights) = Quadrature.gaussLegendre(n)
+        case .gausslegendre: (points, weights) = try Quadrature.gaussLegendre(n, poll)
         case .riemann_left: (points, weights) = (steps.map { $0 / Double(n) }, even)
         case .riemann_right: (points, weights) = (steps.map { ($0 + 1) / Double(n) }, even)
         case .riemann_middle: (points, weights) = (steps.map { ($0 + 0.5) / Double(n) }, even)
@@ -27,9 +28,10 @@ struct Quadrature {
     }
 
     /// Roots of the Legendre polynomial by Newton's method from Tricomi's first guess, mapped from [-1, 1].
-    private static func gaussLegendre(_ n: Int) -> ([Double], [Double]) {
+    private static func gaussLegendre(_ n: Int, _ poll: () throws -> Void) throws -> ([Double], [Double]) {
         var points: [Double] = [], weights: [Double] = []
         for i in 1...n {
+            try poll()
             var t = cos(.pi * (Double(i) - 0.25) / (Double(n) + 0.5))
             var slope = 1.0
             for _ in 0..<100 {

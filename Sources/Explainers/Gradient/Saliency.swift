@@ -24,4 +24,6 @@ struct Saliency: Explainer {
         let gradient = try request.evaluate(gradients: [request.input]).gradient(request.input)
         return Findings(map: try Maps.reduceChannels(isAbsolute ? Maps.map(gradient) { abs($0) } : gradient, reduce))
     }
+
+    func work(_ request: Request) throws -> [Work] { [request.work(gradients: [request.input])] }
 }

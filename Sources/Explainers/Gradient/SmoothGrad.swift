@@ -37,37 +37,37 @@ struct SmoothGrad: Explainer {
     func explain(_ request: Request) throws -> Findings {
         let x = try request.x
         let target = try request.scoredTarget()
-        var maps: [Tensor] = [], errors: [Tensor] = []
-        for image in 0..<request.images {
-            let statistics = try sample(request, image, x.sliced(0, image..<(image + 1)).contiguous(), target)
-            maps.append(
-                try statistics.map(try settings.choice("kind"), ddof: try settings.integer("ddof", or: 0), shape: [1] + x.shape.dropFirst())
-            )
-            errors.append(try statistics.standardError(shape: [1] + x.shape.dropFirst()))
+        let images = try (0..<request.images).map { try x.sliced(0, $0..<($0 + 1)).contiguous() }
+        let sigmas = try images.map(deviation)
+        var statistics = images.map { Statistics(count: $0.count) }
+        let taken = try request.sample("noisy copies", samples) { image, range in
+            let copies = try noisy(images[image], range, sigmas[image], UInt64(image), request.seed)
+            let gradient = try request.evaluate(image: image, copies, target: target, gradient: true).gradient(request.input)
+            try gradient.converted(to: .float32).read(Float.self) { g in
+                let size = images[image].count
+                for row in 0..<range.count {
+                    statistics[image].add(UnsafeBufferPointer(rebasing: g[(row * size)..<((row + 1) * size)]), isAbsolute)
+                }
+            }
         }
+        return try findings(statistics, taken, shape: [1] + x.shape.dropFirst())
+    }
+
+    private func findings(_ statistics: [Statistics], _ taken: [Int], shape: [Int]) throws -> Findings {
+        let kind = try settings.choice("kind"), ddof = try settings.integer("ddof", or: 0)
+        let maps = try statistics.map { try $0.map(kind, ddof: ddof, shape: shape) }
         var findings = Findings(map: try Maps.reduceChannels(try Maps.stack(maps), try settings.choice("channel_reduce")))
-        findings.tensors["standard_error"] = try Maps.stack(errors)
+        let error = try Maps.stack(try statistics.map { try $0.standardError(shape: shape) })
+        findings.tensors["standard_error"] = error
+        let squares = try Maps.sums(Maps.map(error) { $0 * $0 }).reduce(0, +)
+        if squares.isFinite, error.count > 0 { findings.numbers["standard_error"] = sqrt(squares / Double(error.count)) }
+        findings.numbers["samples"] = Double(taken.min() ?? 0)
         findings.chosen["n_samples"] = .integer(samples)
         return findings
     }
 
-    private func sample(_ request: Request, _ image: Int, _ x: Tensor, _ target: Target) throws -> Statistics {
-        var statistics = Statistics(count: x.count)
-        let sigma = try deviation(x)
-        let chunk = try request.chunk(of: samples)
-        for first in stride(from: 0, to: samples, by: chunk) {
-            let range = first..<min(first + chunk, samples)
-            try request.control.begin(
-                "noisy copies", image * samples + first, to: image * samples + range.upperBound, of: samples * request.images)
-            let copies = try noisy(x, range, sigma, UInt64(image), request.seed)
-            let gradient = try request.evaluate(image: image, copies, target: target, gradient: true).gradient(request.input)
-            try gradient.converted(to: .float32).read(Float.self) { g in
-                for row in 0..<range.count {
-                    statistics.add(UnsafeBufferPointer(rebasing: g[(row * x.count)..<((row + 1) * x.count)]), isAbsolute)
-                }
-            }
-        }
-        return statistics
+    func work(_ request: Request) throws -> [Work] {
+        [request.work()] + (try request.work(versions: samples, chunk: request.chunk(of: samples), gradient: true))
     }
 
     private func deviation(_ x: Tensor) throws -> Float {

@@ -14,4 +14,6 @@ struct Deconvolution: Explainer {
     init(_ settings: Settings) throws { signal = try RectifiedSignal(settings) }
 
     func explain(_ request: Request) throws -> Findings { try signal.explain(request, .deconvolution(signal.rectifiers)) }
+
+    func work(_ request: Request) throws -> [Work] { try signal.work(request, .deconvolution(signal.rectifiers)) }
 }

@@ -14,4 +14,6 @@ struct GuidedBackprop: Explainer {
     init(_ settings: Settings) throws { signal = try RectifiedSignal(settings) }
 
     func explain(_ request: Request) throws -> Findings { try signal.explain(request, .guidedBackprop(signal.rectifiers)) }
+
+    func work(_ request: Request) throws -> [Work] { try signal.work(request, .guidedBackprop(signal.rectifiers)) }
 }

@@ -46,6 +46,16 @@ struct RectifiedSignal {
         return findings
     }
 
+    func work(_ request: Request, _ rules: BackwardRules) throws -> [Work] {
+        guard let layer = try settings.text("layer") else { return [request.work(gradients: [request.input], rules: rules)] }
+        let name = try request.model.names.resolve(layer)
+        // The weights of the signal are not known; a class of the layer makes the same plan.
+        let signal = Evaluation(
+            request.feeds, target: Target(.index(0), score: .output, output: name), gradients: [request.input], rules: rules,
+            batch: request.batchSize, memory: request.memory)
+        return [request.work(wanted: [name]), Work(signal)]
+    }
+
     /// The signal at the layer: zero but at the chosen units of each image.
     private func signal(_ activation: Tensor) throws -> Tensor {
         guard activation.shape.count >= 2, let text = try settings.text("unit") else {

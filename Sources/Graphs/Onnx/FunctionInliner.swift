@@ -88,6 +88,7 @@ struct FunctionInliner {
                 var node = try instantiate(inner, names, attributes, call)
                 node.name = "\(call.displayName)/\(inner.displayName)"
                 node.module = call.module.isEmpty ? inner.module : call.module
+                node.classes = call.classes.isEmpty ? inner.classes : call.classes
                 return node
             }
     }

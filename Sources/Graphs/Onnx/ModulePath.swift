@@ -2,12 +2,30 @@
 enum ModulePath {
     /// Where PyTorch's exporter writes the scopes of a node, as Python prints a list of strings.
     static let metadataKey = "pkg.torch.onnx.name_scopes"
+    /// Where it writes the classes of those scopes.
+    static let classesKey = "pkg.torch.onnx.class_hierarchy"
 
-    /// The module of a node, from its scopes or its name; empty where neither tells.
-    static func of(name: String, op: String, scopes: String?) -> String {
+    /// The module of a node, from its scopes, its name or the names of its weights; empty where none tells.
+    static func of(name: String, op: String, inputs: [String], scopes: String?) -> String {
         if let scopes { return innermost(list(scopes)) }
-        return fromName(name, op: op)
+        let named = fromName(name, op: op)
+        return named.isEmpty ? inputs.lazy.dropFirst().compactMap(owner).first ?? "" : named
     }
+
+    /// Classes of a node's modules, by path; the last scope is the node itself.
+    static func classes(_ classes: String, scopes: String) -> [(path: String, name: String)] {
+        Swift.zip(list(scopes).dropLast(), list(classes)).map { path, name in
+            (path, name.lastIndex(of: ".").map { String(name[name.index(after: $0)...]) } ?? name)
+        }
+    }
+
+    /// The module that owns a weight called `layer1.0.conv1.weight`.
+    static func owner(ofWeight name: String) -> String? {
+        guard let dot = name.lastIndex(of: "."), dot > name.startIndex else { return nil }
+        return parameters.contains(name[name.index(after: dot)...]) ? String(name[..<dot]) : nil
+    }
+
+    private static let parameters: Set<Substring> = ["weight", "bias", "running_mean", "running_var", "in_proj_weight", "in_proj_bias"]
 
     /// The last scope names the node itself; the one before it is the module.
     private static func innermost(_ scopes: [String]) -> String {
@@ -42,9 +60,13 @@ enum ModulePath {
     }
 
     /// PyTorch's older exporter names nodes `/layer4/layer4.1/conv2/Conv`; children of containers repeat their parent.
+    /// TensorFlow's names have scopes too, without the slash in front: `model/block1/conv/Conv2D`.
     private static func fromName(_ name: String, op: String) -> String {
-        guard name.utf8.first == UInt8(ascii: "/") else { return "" }
-        let parts = name.split(separator: "/")
+        var parts = name.split(separator: "/")
+        if name.utf8.first != UInt8(ascii: "/") {
+            if parts.first == "StatefulPartitionedCall" { parts.removeFirst() }
+            return parts.dropLast().joined(separator: ".")
+        }
         guard let last = parts.last, parts.count >= 2, last == op || last.hasPrefix("\(op)_") else { return "" }
         var path = ""
         var parent = ""

@@ -132,6 +132,7 @@ struct GraphImporter {
     // MARK: Nodes
 
     private mutating func add(_ node: OnnxNode) throws {
+        for (path, name) in node.classes where lowerer.graph.classes[path] == nil { lowerer.graph.classes[path] = name }
         do {
             if node.op == "Constant" { return try addConstant(node) }
             var inputs = try node.inputs.map { $0.isEmpty ? nil : try id($0) }

@@ -44,6 +44,8 @@ package struct OnnxNode: Sendable {
     package var attributes: [OnnxAttribute]
     /// The module that the exporter noted; empty where it noted none.
     package var module: String
+    /// Classes of the modules around the node, by path.
+    package var classes: [(path: String, name: String)] = []
 
     /// `Conv 'conv1'`, for messages; unnamed nodes go by their first output.
     package var label: String { "\(op) '\(displayName)'" }

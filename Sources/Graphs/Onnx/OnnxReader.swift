@@ -80,15 +80,19 @@ private struct RecordReader {
         let op = text(record.op)
         let name = text(record.name)
         let attributes = list(record.attributes.items, record.attributes.count).map { attribute($0, opsets) }
+        let inputs = texts(record.inputs)
+        let scopes = entry(ModulePath.metadataKey, record.metadata)
+        let classes = scopes == nil ? nil : entry(ModulePath.classesKey, record.metadata)
         return OnnxNode(
             name: name, op: domain.isEmpty ? op : "\(domain):\(op)", domain: domain, overload: text(record.overload),
-            opset: opsets[domain], inputs: texts(record.inputs), outputs: texts(record.outputs), attributes: attributes,
-            module: ModulePath.of(name: name, op: op, scopes: scopes(record.metadata)))
+            opset: opsets[domain], inputs: inputs, outputs: texts(record.outputs), attributes: attributes,
+            module: ModulePath.of(name: name, op: op, inputs: inputs, scopes: scopes),
+            classes: classes.map { ModulePath.classes($0, scopes: scopes ?? "") } ?? [])
     }
 
     /// The rest of the nodes' metadata, stack traces mostly, is large and names files of the exporting machine.
-    private func scopes(_ metadata: onnx_entries) -> String? {
-        for entry in list(metadata.items, metadata.count) where text(entry.key) == ModulePath.metadataKey { return text(entry.value) }
+    private func entry(_ key: String, _ metadata: onnx_entries) -> String? {
+        for entry in list(metadata.items, metadata.count) where text(entry.key) == key { return text(entry.value) }
         return nil
     }
 

@@ -148,6 +148,42 @@ class ValueInfo(Structure):
         ("rank", c_int32),
         ("dims", POINTER(c_int64)),
         ("dim_names", POINTER(c_char_p)),
+        ("parameters", c_int64),
+        ("flops", c_int64),
+        ("differentiable", c_int32),
+        ("backend", c_char_p),
+    ]
+
+
+class ModuleInfo(Structure):
+    """``pellucid_module_info``."""
+
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("name", c_char_p),
+        ("kind", c_char_p),
+        ("parent", c_int32),
+        ("nodes", c_int32),
+        ("value", c_char_p),
+        ("parameters", c_int64),
+        ("flops", c_int64),
+        ("dtype", c_int32),
+        ("rank", c_int32),
+        ("dims", POINTER(c_int64)),
+        ("dim_names", POINTER(c_char_p)),
+        ("differentiable", c_int32),
+    ]
+
+
+class Cost(Structure):
+    """``pellucid_cost``."""
+
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("forwards", c_int64),
+        ("backwards", c_int64),
+        ("bytes", c_int64),
+        ("flops", c_int64),
     ]
 
 
@@ -205,6 +241,8 @@ STRUCTS = {
     "pellucid_hook": Hook,
     "pellucid_control": Control,
     "pellucid_value_info": ValueInfo,
+    "pellucid_module_info": ModuleInfo,
+    "pellucid_cost": Cost,
     "pellucid_feed": Feed,
     "pellucid_target": Target,
     "pellucid_method_info": MethodInfo,
@@ -231,6 +269,8 @@ FUNCTIONS = {
     "pellucid_tensor_wrap": (c_int32, [POINTER(c_void_p), POINTER(View), ReleaseFn, c_void_p]),
     "pellucid_tensor_from_dlpack": (c_int32, [POINTER(c_void_p), c_void_p]),
     "pellucid_tensor_to_dlpack": (c_int32, [POINTER(c_void_p), c_void_p]),
+    "pellucid_tensor_from_dlpack_legacy": (c_int32, [POINTER(c_void_p), c_void_p]),
+    "pellucid_tensor_to_dlpack_legacy": (c_int32, [POINTER(c_void_p), c_void_p]),
     "pellucid_tensor_view": (c_int32, [c_void_p, POINTER(View)]),
     "pellucid_tensor_retain": (None, [c_void_p]),
     "pellucid_tensor_release": (None, [c_void_p]),
@@ -254,6 +294,9 @@ FUNCTIONS = {
     "pellucid_model_release": (None, [c_void_p]),
     "pellucid_model_value_count": (c_int32, [c_void_p, c_int32]),
     "pellucid_model_value_at": (c_int32, [c_void_p, c_int32, c_int32, POINTER(ValueInfo)]),
+    "pellucid_model_module_count": (c_int32, [c_void_p]),
+    "pellucid_model_module_at": (c_int32, [c_void_p, c_int32, POINTER(ModuleInfo)]),
+    "pellucid_model_cost": (c_int32, [POINTER(Cost), c_void_p, POINTER(Feed), c_int32]),
     "pellucid_model_metadata": (c_char_p, [c_void_p, c_char_p]),
     "pellucid_model_run": (
         c_int32,
@@ -280,6 +323,10 @@ FUNCTIONS = {
     "pellucid_explain": (
         c_int32,
         [POINTER(c_void_p), c_void_p, c_char_p, POINTER(Feed), c_int32, POINTER(Target), c_void_p, POINTER(Control)],
+    ),
+    "pellucid_explain_cost": (
+        c_int32,
+        [POINTER(Cost), c_void_p, c_char_p, POINTER(Feed), c_int32, POINTER(Target), c_void_p],
     ),
     "pellucid_result_tensor": (c_int32, [c_void_p, c_char_p, POINTER(c_void_p)]),
     "pellucid_result_number": (c_int32, [c_void_p, c_char_p, POINTER(c_double)]),
