@@ -1,10 +1,12 @@
 /// Conversions between element types, with ONNX Cast's meaning: floats truncate to integers, any non-zero is true.
 extension Tensor {
-    /// The elements as `type`. Strings convert only to strings.
+    /// The elements as `type`; numbers to text and back as ONNX writes them.
     package func converted(to target: ElementType) throws -> Tensor {
         if target == type { return self }
+        if type == .string { return try parsed(as: target) }
         if type.isPacked || isStoredOnly { return try widened().converted(to: target) }
         switch target {
+        case .string: return try formatted()
         case .float32: return try cast(Float.self)
         case .float64: return try cast(Double.self)
         case .int8: return try cast(Int8.self)

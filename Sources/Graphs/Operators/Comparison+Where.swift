@@ -26,7 +26,6 @@ extension Comparison {
         }
         guard a.type == b.type else { throw Failure.shape("input 1 is \(a.type), input 2 is \(b.type)") }
         let condition = try condition.broadcast(to: shape)
-        if a.type == .string { return try chooseStrings(condition, a, b) }
         let x = try a.broadcast(to: shape), y = try b.broadcast(to: shape)
         let chosen =
             switch a.type.bits {
@@ -53,12 +52,5 @@ extension Comparison {
     /// The same memory seen as integers of that width.
     private static func bits<T: Element>(_ x: Tensor, _: T.Type) throws -> Tensor {
         try Tensor(T.type, x.shape, strides: x.strides, offset: x.offset, storage: x.storage)
-    }
-
-    private static func chooseStrings(_ condition: Tensor, _ a: Tensor, _ b: Tensor) throws -> Tensor {
-        let x = try places(a, in: condition.shape), y = try places(b, in: condition.shape)
-        let truths = try condition.array(Truth.self)
-        let strings = truths.indices.map { truths[$0].isTrue ? a.storage.strings[x[$0]] : b.storage.strings[y[$0]] }
-        return try Tensor(strings: strings, condition.shape)
     }
 }

@@ -43,27 +43,13 @@ enum Comparison {
         "Equal", arity: 2...2, infer: { [try Elementwise.broadcast($0, element: .bool)] },
         compute: { c in
             let a = try c.tensor(0), b = try c.tensor(1)
-            return [a.type == .string ? try equalStrings(a, b) : try compare(a, b, { $0 == $1 }, { $0 == $1 })]
+            return [try compare(a, b, { $0 == $1 }, { $0 == $1 })]
         },
         vjp: Rule.zero, symbolic: ShapeArithmetic.rules["Equal"],
         samples: [
             Sample([.integers([3], [1, 2, 3]), .integers([1], [2])]), Sample([.real(2, 3), .real(2, 3)]),
             Sample([.truths([2], [true, false]), .truths([2], [true, true])]),
         ])
-
-    private static func equalStrings(_ a: Tensor, _ b: Tensor) throws -> Tensor {
-        guard a.type == b.type, let shape = Shape.broadcast(a.shape, b.shape) else {
-            throw Failure.shape("\(a.type) \(Shape.text(a.shape)) and \(b.type) \(Shape.text(b.shape)) cannot be compared")
-        }
-        let x = try places(a, in: shape), y = try places(b, in: shape)
-        return try Tensor(Swift.zip(x, y).map { Truth(a.storage.strings[$0] == b.storage.strings[$1]) }, shape)
-    }
-
-    /// Index of the element of `tensor` that each element of its broadcast to `shape` repeats.
-    static func places(_ tensor: Tensor, in shape: [Int]) throws -> [Int] {
-        let numbers = try Tensor((0..<tensor.count).map { Int64($0) }, tensor.shape)
-        return try numbers.broadcast(to: shape).integers()
-    }
 
     // MARK: Logic
 

@@ -24,12 +24,6 @@ enum Indexing {
                 let shape = Array(x.shape[..<axis] + indices.shape + x.shape[(axis + 1)...])
                 let block = try Shape.count(Array(x.shape[(axis + 1)...])), size = x.shape[axis]
                 let places = try resolved(indices, size: size)
-                if x.type == .string {
-                    let order = (0..<(try Shape.count(Array(x.shape[..<axis])))).flatMap { o in
-                        places.flatMap { p in (0..<block).map { (o * size + p) * block + $0 } }
-                    }
-                    return [try Tensor(strings: order.map { x.storage.strings[$0] }, shape)]
-                }
                 let result = try Tensor.empty(x.type, shape)
                 for outer in 0..<(try Shape.count(Array(x.shape[..<axis]))) {
                     for (i, place) in places.enumerated() {

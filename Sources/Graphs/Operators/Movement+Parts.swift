@@ -100,7 +100,6 @@ extension Movement {
             else { throw Failure.shape("cannot join \(Shape.text(first.shape)) and \(Shape.text(part.shape)) along axis \(axis)") }
             shape[axis] += part.shape[axis]
         }
-        if first.type == .string { return try joinedStrings(parts, shape, axis) }
         let result = try Tensor.empty(first.type, shape)
         let outer = try Shape.count(Array(shape[..<axis])), row = try Shape.count(Array(shape[axis...]))
         var place = 0
@@ -110,17 +109,6 @@ extension Movement {
             place += block
         }
         return result
-    }
-
-    private static func joinedStrings(_ parts: [Tensor], _ shape: [Int], _ axis: Int) throws -> Tensor {
-        var strings: [String] = []
-        for i in 0..<(try Shape.count(Array(shape[..<axis]))) {
-            for part in parts {
-                let block = try Shape.count(Array(part.shape[axis...]))
-                strings += part.storage.strings[i * block..<(i + 1) * block]
-            }
-        }
-        return try Tensor(strings: strings, shape)
     }
 
     /// Each input's gradient is its part of the output's.
@@ -198,17 +186,10 @@ extension Movement {
     /// A view of the parts of each axis.
     private static func strided(_ x: Tensor, _ parts: [SliceParameters.Part]) throws -> Tensor {
         let shape = parts.map(\.count)
-        guard x.type != .string else { return try slicedStrings(x, parts) }
         guard !shape.contains(0) else { return try Tensor.empty(x.type, shape) }
         var offset = x.offset
         for (part, stride) in zip(parts, x.strides) { offset += part.start * stride }
         return try Tensor(x.type, shape, strides: zip(parts, x.strides).map { $0.step * $1 }, offset: offset, storage: x.storage)
-    }
-
-    private static func slicedStrings(_ x: Tensor, _ parts: [SliceParameters.Part]) throws -> Tensor {
-        let places = try Tensor((0..<x.count).map { Int64($0) }, x.shape)
-        let kept = try strided(places, parts)
-        return try Tensor(strings: kept.integers().map { x.storage.strings[$0] }, kept.shape)
     }
 
     /// The transpose of a gather by maps, in the gradient's own type.

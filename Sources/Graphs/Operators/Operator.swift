@@ -14,7 +14,7 @@ package struct Operator: Sendable {
     package let infer: ShapeRule
     /// The reference kernel: plain loops, the oracle for every backend. Inputs are of types that kernels compute in
     /// (see `Tensor.widened`); integer kernels keep integer types.
-    package let compute: Kernel
+    package private(set) var compute: Kernel
     /// nil: has no gradient.
     package let vjp: VJP?
     /// Contents of the first output as expressions of symbols, for operators that build shapes.
@@ -39,6 +39,13 @@ package struct Operator: Sendable {
         self.isPure = isPure
         self.noGradient = noGradient
         self.samples = samples
+    }
+
+    /// The operator with another kernel.
+    func computing(_ kernel: @escaping Kernel) -> Operator {
+        var result = self
+        result.compute = kernel
+        return result
     }
 }
 

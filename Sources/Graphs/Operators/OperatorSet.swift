@@ -50,7 +50,8 @@ package struct OperatorSet: Sendable {
             RandomNumbers.operators,
             Folding.operators,
             DeformableConvolution.operators,
-        ].flatMap { $0 },
+            Text.operators,
+        ].flatMap { $0.map(TextMovement.supporting) },
         [
             LegacyBroadcast.lowerings,
             Softmax.lowerings,
@@ -70,6 +71,7 @@ package struct OperatorSet: Sendable {
             Losses.lowerings,
             DeformableConvolution.lowerings,
             Gating.lowerings,
+            Text.lowerings,
         ].flatMap { $0 }
     )
 }

@@ -92,9 +92,14 @@ struct Forest: Sendable {
         }
     }
 
+    /// Throws when rows of that many features lack some that the trees read.
+    func check(width: Int) throws {
+        guard features <= width else { throw Failure.shape("the trees read \(features) features, the input has \(width)") }
+    }
+
     /// Scores of rows of features, row by row, and which of them any leaf contributed to.
     func scores(_ rows: FeatureRows, _ aggregate: Aggregate) throws -> (scores: [Double], isSet: [Bool]) {
-        guard features <= rows.width else { throw Failure.shape("the trees read \(features) features, the input has \(rows.width)") }
+        try check(width: rows.width)
         let count = try Shape.count([rows.count, outputs])
         var scores = [Double](repeating: 0, count: count), isSet = [Bool](repeating: false, count: count)
         scores.withUnsafeMutableBufferPointer { scores in

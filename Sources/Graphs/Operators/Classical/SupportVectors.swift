@@ -17,6 +17,7 @@ extension Classical {
             domain + "SupportKernel", arity: 2...2,
             infer: { c in
                 let x = try c.type(0), rows = try c.dims(0), vectors = try c.dims(1)
+                _ = try SupportKernel(c)
                 guard rows.count == 2, vectors.count == 2 else { throw Failure.shape("expected two matrices") }
                 if let width = rows[1].value, let expected = vectors[1].value, width != expected {
                     throw Failure.shape("input has \(width) features, support vectors have \(expected)")
@@ -107,7 +108,7 @@ struct SupportKernel {
     private let kind: Kind
     private let gamma: Double, offset: Double, degree: Double
 
-    init(_ c: Call) throws {
+    init(_ c: some NodeReader) throws {
         let name = c.string("kernel_type", default: "LINEAR"), parameters = c.node.attributes["kernel_params"]?.floats ?? []
         guard let kind = Kind(rawValue: name) else { throw Failure.unsupported("kernel_type \(name)") }
         guard kind == .linear || parameters.count >= 3 else {

@@ -6,25 +6,23 @@ extension Classical {
         Operator(
             domain + "TreeEnsembleRegressor", arity: 1...1,
             infer: { c in
-                [TensorType(.float32, [try FeatureRows.count(c), Dim(try c.prepared(TreeRegressor.init(lists:)).forest.outputs)])]
+                let forest = try c.prepared(TreeRegressor.init(lists:)).forest
+                return [TensorType(.float32, [try rows(c, for: forest), Dim(forest.outputs)])]
             },
             compute: { c in [try c.prepared(TreeRegressor.init(lists:)).run(c).converted(to: .float32)] },
             noGradient: isPiecewise, samples: [Sample([.real(3, 2)], stump("target"))]),
         Operator(
             domain + "TreeEnsemble", arity: 1...1,
             infer: { c in
-                [
-                    TensorType(
-                        real(try c.type(0).element),
-                        [try FeatureRows.count(c), Dim(try c.prepared(TreeRegressor.init(tensors:)).forest.outputs)])
-                ]
+                let forest = try c.prepared(TreeRegressor.init(tensors:)).forest
+                return [TensorType(real(try c.type(0).element), [try rows(c, for: forest), Dim(forest.outputs)])]
             },
             compute: { c in [try c.prepared(TreeRegressor.init(tensors:)).run(c).converted(to: real(c.tensor(0).type))] },
             noGradient: isPiecewise, samples: [Sample([.real(3, 2)], memberStump)]),
         Operator(
             domain + "TreeEnsembleClassifier", arity: 1...1,
             infer: { c in
-                let labels = try c.prepared(TreeClassifier.init).labels, rows = try FeatureRows.count(c)
+                let model = try c.prepared(TreeClassifier.init), labels = model.labels, rows = try rows(c, for: model.forest)
                 return [TensorType(labels.element, [rows]), TensorType(.float32, [rows, Dim(labels.count)])]
             },
             compute: { c in try c.prepared(TreeClassifier.init).run(c) },
@@ -43,6 +41,12 @@ extension Classical {
     ]
 
     private static let isPiecewise = "trees are piecewise constant; methods that only run the model (LIME, KernelSHAP, occlusion) work"
+
+    /// How many rows there will be; throws when they lack features that the trees read.
+    private static func rows(_ c: Inference, for forest: Forest) throws -> Dim {
+        if let width = try c.dims(0).last?.value { try forest.check(width: width) }
+        return try FeatureRows.count(c)
+    }
 
     // MARK: Samples
 
@@ -108,7 +112,7 @@ struct TreeRegressor: Sendable {
 /// Trees whose leaves vote for classes.
 struct TreeClassifier: Sendable {
     let labels: Labels
-    private let forest: Forest
+    let forest: Forest
     private let base: [Double]
     private let post: PostTransform
     /// The class that all leaf weights are for, of two classes.
