@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from . import _abi
 
 
@@ -69,6 +71,16 @@ class FileError(PellucidError, OSError):
     """A file could not be read or written."""
 
     status = _abi.E_IO
+
+
+class MissingFileError(NotFoundError, FileError, FileNotFoundError):
+    """There is no such model file."""
+
+    status = _abi.E_NOTFOUND
+
+    def __init__(self, message: str = "", path: str = ""):
+        super().__init__(message)
+        self.errno, self.filename = errno.ENOENT, path
 
 
 class CallbackError(PellucidError):

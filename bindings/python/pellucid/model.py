@@ -18,7 +18,7 @@ from ._library import address, check, library
 from ._feeds import Feeds, Preprocess
 from ._options import Options, encode, options
 from ._tensor import DTYPE_NAMES, Tensor, unwrap
-from .errors import InvalidError
+from .errors import InvalidError, MissingFileError, NotFoundError
 from .explanation import Explanation
 from .labels import Labels, read as read_labels
 from .runtime import Runtime, shared_runtime, text
@@ -63,7 +63,8 @@ def load(
         more: Further options of the library, as ``external=False`` or ``folder=…``.
 
     Raises:
-        NotFoundError: There is no such file, backend or option.
+        MissingFileError: There is no such file; a FileNotFoundError.
+        NotFoundError: There is no such backend or option.
         ParseError: The file is damaged, or no ONNX model.
         UnsupportedError: The model needs what the library lacks.
         OSError: The file cannot be read.
@@ -79,8 +80,12 @@ def load(
     source = ""
     if isinstance(model, (str, os.PathLike)):
         source = os.path.basename(os.fspath(model))
-        path = os.fsencode(model)
-        check(library().pellucid_model_load(out, runtime.handle, path, option_handle))
+        try:
+            check(library().pellucid_model_load(out, runtime.handle, os.fsencode(model), option_handle))
+        except NotFoundError as problem:
+            if os.path.exists(model):
+                raise  # an option of that name
+            raise MissingFileError(str(problem), os.fspath(model)) from None
     else:
         content = np.frombuffer(model, np.uint8)
         start = content.ctypes.data

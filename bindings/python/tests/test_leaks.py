@@ -36,7 +36,7 @@ def explain(index):
                 pass
 
 
-for index in range(300):
+for index in range(1500):
     explain(index)
 before = resident()
 for index in range(1000):

@@ -1,5 +1,6 @@
 """Loading, running, differentiating and hooking a model."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -27,7 +28,9 @@ class LoadTest(unittest.TestCase):
         with self.assertRaises(pellucid.PellucidError) as caught:
             pellucid.load("/nowhere/model.onnx")
         self.assertIn("/nowhere/model.onnx", str(caught.exception))
-        self.assertIsInstance(caught.exception, (pellucid.NotFoundError, pellucid.FileError))
+        for kind in (FileNotFoundError, pellucid.NotFoundError, pellucid.FileError):
+            self.assertIsInstance(caught.exception, kind)
+        self.assertEqual((caught.exception.errno, caught.exception.filename), (errno.ENOENT, "/nowhere/model.onnx"))
 
     def test_damaged_file(self):
         with self.assertRaises(pellucid.ParseError) as caught:
