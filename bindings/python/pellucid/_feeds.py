@@ -154,9 +154,10 @@ def _size(tensor: Tensor) -> Optional[Tuple[int, int]]:
 
 def _looks_like_pixels(x: Any, value: Optional[Value]) -> bool:
     """Whether x is an image, which an input of batches cannot be."""
-    if value is None or value.shape is None or not isinstance(x, np.ndarray):
+    pixels = _pixels(x)
+    if pixels is None or value is None or value.shape is None:
         return False
-    return x.dtype == np.uint8 and x.ndim == 3 and x.shape[2] == 3 and len(value.shape) == 4
+    return pixels.ndim == 3 and pixels.shape[2] == 3 and len(value.shape) == 4
 
 
 def _advice(value: Optional[Value]) -> str:

@@ -303,8 +303,8 @@ class Model:
                 lists, or arrays. None leaves the default.
 
         Raises:
-            NotFoundError: There is no such method, option, layer or value; the message tells the nearest.
-            InvalidError: An option is out of its range.
+            NotFoundError: There is no such method, layer or value; the message tells the nearest.
+            InvalidError: There is no such option, or it is out of its range.
             UnsupportedError: The method cannot explain this model.
             ShapeError, CancelledError: As in :meth:`run`.
         """
