@@ -1,5 +1,6 @@
 public import CPellucid
 internal import CSupport
+internal import Synchronization
 internal import Tensors
 
 /// The object behind `pellucid_tensor`.
@@ -9,6 +10,8 @@ final class TensorHandle: Handle, @unchecked Sendable {
     let tensor: Tensor
     /// Shape and strides for views.
     private let sizes: UnsafeMutablePointer<Int64>
+    /// Copies of the strings that have been asked for, see `text`.
+    private let texts = Mutex<CText?>(nil)
 
     init(_ tensor: Tensor) {
         self.tensor = tensor
@@ -23,6 +26,19 @@ final class TensorHandle: Handle, @unchecked Sendable {
         Mark.erase(self)
     }
 
+    /// Bytes and length of the string at a row-major position.
+    func text(_ index: Int) throws -> (start: UnsafePointer<CChar>, length: Int) {
+        guard tensor.type == .string else { throw Failure.invalid("expected a string tensor, found \(tensor.kind)") }
+        guard (0..<tensor.count).contains(index) else {
+            throw Failure.notFound("there is no string \(index), the tensor has \(tensor.count)")
+        }
+        return try texts.withLock { texts in
+            let made = try texts ?? CText(tensor.storage.strings)
+            texts = made
+            return made
+        }.text(index)
+    }
+
     var view: pellucid_view {
         let rank = tensor.shape.count
         return pellucid_view(
@@ -34,7 +50,8 @@ final class TensorHandle: Handle, @unchecked Sendable {
 /// Type and shape as a caller gives them.
 private func described(_ dtype: pellucid_dtype, _ rank: Int32, _ shape: UnsafePointer<Int64>?) throws -> (ElementType, [Int]) {
     guard let type = ElementType(rawValue: dtype) else { throw Failure.invalid("element type \(dtype) is not known") }
-    guard type != .string else { throw Failure.unsupported("string tensors cannot be made from memory") }
+    guard type != .string else { throw Failure.unsupported("strings cannot be made from memory: use pellucid_tensor_create_text") }
+    guard !type.isContainer else { throw Failure.unsupported("a \(type) has no memory: use pellucid_tensor_create_container") }
     guard rank <= 64 else { throw Failure.invalid("rank \(rank) is too large") }
     return (type, try array(shape, rank, "shape").map { Int($0) })
 }
@@ -92,7 +109,6 @@ public func pellucid_tensor_view(_ tensor: OpaquePointer!, _ out: UnsafeMutableP
     guarded {
         let handle = try object(tensor, TensorHandle.self, "tensor")
         guard let out = out as UnsafeMutablePointer<pellucid_view>? else { throw Failure.invalid("out is NULL") }
-        guard handle.tensor.type != .string else { throw Failure.unsupported("a string tensor has no view") }
         out.pointee = handle.view
     }
 }

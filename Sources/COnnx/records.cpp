@@ -34,8 +34,15 @@ static void set_shape(Records &records, onnx_type &record, const TensorShapeProt
     record.rank = rank;
 }
 
+/// The type inside a container's. Protobuf itself refuses messages that nest deeper than a hundred.
+static const onnx_type *nested(Records &records, const TypeProto &type) {
+    onnx_type *record = records.allocate<onnx_type>(1);
+    *record = type_record(records, type);
+    return record;
+}
+
 onnx_type type_record(Records &records, const TypeProto &type) {
-    onnx_type record{ONNX_TYPE_UNSET, 0, nullptr, 0};
+    onnx_type record{ONNX_TYPE_UNSET, 0, nullptr, 0, nullptr};
     switch (type.value_case()) {
     case TypeProto::kTensorType:
         record.kind = ONNX_TYPE_TENSOR;
@@ -47,9 +54,19 @@ onnx_type type_record(Records &records, const TypeProto &type) {
         record.element = type.sparse_tensor_type().elem_type();
         if (type.sparse_tensor_type().has_shape()) set_shape(records, record, type.sparse_tensor_type().shape());
         break;
-    case TypeProto::kSequenceType: record.kind = ONNX_TYPE_SEQUENCE; break;
-    case TypeProto::kMapType: record.kind = ONNX_TYPE_MAP; break;
-    case TypeProto::kOptionalType: record.kind = ONNX_TYPE_OPTIONAL; break;
+    case TypeProto::kSequenceType:
+        record.kind = ONNX_TYPE_SEQUENCE;
+        if (type.sequence_type().has_elem_type()) record.nested = nested(records, type.sequence_type().elem_type());
+        break;
+    case TypeProto::kMapType:
+        record.kind = ONNX_TYPE_MAP;
+        record.element = type.map_type().key_type();
+        if (type.map_type().has_value_type()) record.nested = nested(records, type.map_type().value_type());
+        break;
+    case TypeProto::kOptionalType:
+        record.kind = ONNX_TYPE_OPTIONAL;
+        if (type.optional_type().has_elem_type()) record.nested = nested(records, type.optional_type().elem_type());
+        break;
     case TypeProto::kOpaqueType: record.kind = ONNX_TYPE_OPAQUE; break;
     case TypeProto::VALUE_NOT_SET: break;
     }

@@ -112,10 +112,14 @@ package struct TensorType: Hashable, Sendable {
     package var element: ElementType
     /// nil: not even the rank is known.
     package var dims: [Dim]?
+    /// Of a sequence and an optional: the type that all items have; of a map: those of keys and values. Empty when that is
+    /// not known, and for tensors.
+    package var items: [TensorType]
 
-    package init(_ element: ElementType, _ dims: [Dim]?) {
+    package init(_ element: ElementType, _ dims: [Dim]?, items: [TensorType] = []) {
         self.element = element
         self.dims = dims
+        self.items = items
     }
 
     package init(_ element: ElementType, shape: [Int]) { self.init(element, shape.map { Dim($0) }) }
@@ -135,6 +139,9 @@ package struct TensorType: Hashable, Sendable {
 
 extension TensorType: CustomStringConvertible {
     package var description: String {
+        if element.isContainer {
+            return items.isEmpty ? "\(element)" : "\(element)(\(items.map(\.description).joined(separator: ", ")))"
+        }
         guard let dims else { return "\(element) of unknown shape" }
         return dims.isEmpty ? "\(element) scalar" : "\(element) " + dims.map(\.description).joined(separator: "x")
     }

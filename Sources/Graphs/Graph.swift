@@ -82,7 +82,7 @@ package struct Graph: Sendable {
             unique = "\(name)#\(copies[name, default: 1])"
         }
         let id = ValueID(values.count)
-        let known = constant.map { TensorType($0.type, shape: $0.shape) } ?? type
+        let known = constant.map { TensorType(of: $0) } ?? type
         values.append(Value(name: unique, type: known, constant: constant))
         ids[unique] = id
         return id

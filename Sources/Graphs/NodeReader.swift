@@ -77,10 +77,13 @@ package struct Inference: NodeReader {
 package struct Call: NodeReader {
     package let node: Node
     package let inputs: [Tensor?]
+    /// Asked between the parts of long work; nil where nobody waits.
+    package let watch: Watch?
 
-    package init(node: Node, inputs: [Tensor?]) {
+    package init(node: Node, inputs: [Tensor?], watch: Watch? = nil) {
         self.node = node
         self.inputs = inputs
+        self.watch = watch
     }
 
     package func constant(_ index: Int) -> Tensor? { index < inputs.count ? inputs[index] : nil }

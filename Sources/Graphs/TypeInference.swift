@@ -17,6 +17,7 @@ extension Graph {
                 types: node.inputs.map { $0.flatMap { self[$0].type } },
                 constants: node.inputs.map { $0.flatMap { self[$0].constant } },
                 symbolics: node.inputs.map { $0.flatMap { self[$0].symbolic } })
+            try op.check(inference.types.lazy.map { $0?.element })
             do {
                 let types = try op.infer(inference)
                 for type in types { try type.checkSize() }
@@ -42,7 +43,8 @@ extension Graph {
     }
 
     private mutating func foldConstants(_ node: Node, _ op: Operator, _ inference: Inference) throws {
-        guard op.isPure, node.outputs.contains(where: { $0 != nil }) else { return }
+        // A body may have loops that take long, or never end.
+        guard op.isPure, !node.attributes.values.contains(where: { $0.graph != nil }), node.outputs.contains(where: { $0 != nil }) else { return }
         for (input, constant) in zip(node.inputs, inference.constants) where input != nil && constant == nil { return }
         var bytes = 0
         for output in node.outputs {
@@ -51,11 +53,11 @@ extension Graph {
             bytes += type.element.byteCount(try Shape.count(shape)) ?? Graph.foldingLimit
         }
         guard bytes < Graph.foldingLimit else { return }
-        let results = try op.compute(Call(node: node, inputs: inference.constants))
+        let results = try op.run(Call(node: node, inputs: inference.constants))
         for (output, result) in zip(node.outputs, results) {
-            guard let output else { continue }
+            guard let output, result.footprint < Graph.foldingLimit else { continue }
             self[output].constant = result
-            self[output].type = TensorType(result.type, shape: result.shape)
+            self[output].type = TensorType(of: result)
         }
     }
 

@@ -11,7 +11,9 @@ struct Batching {
     /// `declared`: types of the fed values as the file states them.
     init(feeds: [String: Tensor], declared: (String) -> TensorType?) {
         let leading = feeds.map { (size: $0.value.shape.first, declared: declared($0.key)?.dims?.first?.value) }
-        guard let first = leading.first?.size, leading.allSatisfy({ $0.size == first }), first > 0 else {
+        // A sequence is as long as it has items, whatever they are.
+        let isWhole = feeds.values.contains { $0.type.isContainer }
+        guard !isWhole, let first = leading.first?.size, leading.allSatisfy({ $0.size == first }), first > 0 else {
             count = nil
             fixed = nil
             return
@@ -53,7 +55,7 @@ extension Tensor {
             guard let only = parts.first else { throw Failure.failed("nothing to join") }
             return only
         }
-        guard !first.shape.isEmpty, parts.allSatisfy({ $0.shape.dropFirst() == first.shape.dropFirst() && $0.type == first.type }) else {
+        guard !first.shape.isEmpty, !first.type.isContainer, parts.allSatisfy({ $0.shape.dropFirst() == first.shape.dropFirst() && $0.type == first.type }) else {
             throw Failure.shape("parts of a batch have different shapes; run the batch in one piece (batch_size)")
         }
         if first.type == .string {

@@ -22,7 +22,8 @@ struct Executor {
         let total = Double(max(plan.steps.count, 1))
         for (index, step) in plan.steps.enumerated() {
             try control.poll(Double(index) / total)
-            do { try perform(step) } catch let failure as Failure where failure.kind != .callback {
+            let watch = Watch { [control] in try control.poll(Double(index) / total) }
+            do { try perform(step, watch) } catch let failure as Failure where failure.kind != .callback && failure.kind != .cancelled {
                 throw failure.at(step.label)
             }
             if !plan.forwardHooks.isEmpty || !plan.backwardHooks.isEmpty { for output in step.outputs { try observe(output) } }
@@ -41,7 +42,7 @@ struct Executor {
 
     private func input(_ id: ValueID) throws -> Tensor { try value(id) }
 
-    private mutating func perform(_ step: Plan.Step) throws {
+    private mutating func perform(_ step: Plan.Step, _ watch: Watch) throws {
         switch step.action {
         case .view(let from, let to):
             values[to.index] = try input(from).reshaped(plan.graph[to].type?.shape ?? [])
@@ -53,14 +54,14 @@ struct Executor {
             try kernel.run(try kernel.inputs.map { try input($0) }, outputs)
             for (id, tensor) in zip(kernel.outputs, outputs) { values[id.index] = tensor }
         case .interpret(let op, let node):
-            let results = try op.compute(Call(node: node, inputs: try node.inputs.map { try $0.map { try input($0) } }))
+            let results = try op.run(Call(node: node, inputs: try node.inputs.map { try $0.map { try input($0) } }, watch: watch))
             guard results.count >= node.outputs.lastIndex(where: { $0 != nil }).map({ $0 + 1 }) ?? 0 else {
                 throw Failure.failed("\(op.name) computed \(results.count) outputs, expected \(node.outputs.count)")
             }
             for (id, tensor) in zip(node.outputs, results) {
                 guard let id else { continue }
                 try check(tensor, id)
-                values[id.index] = tensor
+                values[id.index] = try tensor.contiguous()
             }
         }
     }

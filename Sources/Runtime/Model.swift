@@ -92,14 +92,24 @@ package final class Model: Sendable {
     }
 
     /// Element type that the file declares for an input or output; kernels may compute in a wider one.
-    package func declaredType(of name: String) -> ElementType? { declared[name] ?? type(of: name)?.element }
+    package func declaredType(of name: String) -> ElementType? {
+        let computed = type(of: name)?.element
+        return computed?.isContainer ?? false ? computed : declared[name] ?? computed
+    }
 
     /// A value that was asked for, rounded to the type that the file declares for it if it is an output.
     package func delivered(_ name: String, of outcome: Outcome) throws -> Tensor {
         let tensor = try outcome.value(name)
         guard let type = declared[name], graph.id(of: name).map(graph.outputs.contains) ?? false else { return tensor }
-        // A file that is wrong about its output does not change what was computed.
-        return type.isFloat == tensor.type.isFloat && type.isInteger == tensor.type.isInteger ? try tensor.narrowed(to: type, saturates: false) : tensor
+        return try Model.rounded(tensor, to: type)
+    }
+
+    /// The elements, those of a container's items too, rounded to a type of the same kind. A file that is wrong about its
+    /// output does not change what was computed.
+    private static func rounded(_ tensor: Tensor, to type: ElementType) throws -> Tensor {
+        if tensor.type == .sequence || tensor.type == .optional { return try tensor.mapItems { try rounded($0, to: type) } }
+        guard type.isFloat == tensor.type.isFloat, type.isInteger == tensor.type.isInteger else { return tensor }
+        return try tensor.narrowed(to: type, saturates: false)
     }
 
     /// What can be told of the nodes without running them; found when it is first asked for.
@@ -129,7 +139,9 @@ package final class Model: Sendable {
     /// The batch in parts that fit the model's batch axis and the memory budget.
     func cut(_ evaluation: Evaluation, _ control: Control) throws -> (Batching, [Range<Int>]) {
         let batching = Batching(feeds: evaluation.feeds) { type(of: $0) }
-        let chunk = try batching.chunk(limit: evaluation.batch, budget: evaluation.memory ?? memory) {
+        // What is computed of several parts could not be put together again.
+        let isWhole = evaluation.wanted.contains { type(of: $0)?.element.isContainer ?? false }
+        let chunk = try batching.chunk(limit: isWhole ? .max : evaluation.batch, budget: evaluation.memory ?? memory) {
             max(1, try plan(for: part(evaluation, 0..<1, batching), control).peakBytes)
         }
         return (batching, try batching.ranges(chunk))
@@ -202,16 +214,17 @@ package final class Model: Sendable {
                 output: try target.output.map { try names.resolve($0) } ?? firstOutput(), score: target.score, isArgmax: target.isArgmax)
         }
         let request = PlanRequest(
-            feeds: evaluation.feeds.sorted { $0.key < $1.key }.map { .init(name: $0.key, type: $0.value.type, shape: $0.value.shape) },
+            feeds: evaluation.feeds.sorted { $0.key < $1.key }.map { .init(name: $0.key, type: TensorType(of: $0.value)) },
             wanted: evaluation.wanted, target: target, gradients: evaluation.gradients, rules: evaluation.rules.name,
             forwardHooks: control.hooks.filter { $0.phase == .forward }.map(\.name),
             backwardHooks: control.hooks.filter { $0.phase == .backward }.map(\.name))
         return try plans.plan(request) {
             let builder = PlanBuilder(
-                request: request, rules: evaluation.rules, operators: operators, passes: passes.after, backends: backends)
+                request: request, rules: evaluation.rules, operators: operators, passes: passes.after,
+                mayUnroll: passes.before.contains { $0.name == Pass.unroll.name }, backends: backends)
             let plan = try builder.plan(try rewrittenGraph(keeping: request))
             runtime.log(
-                2, "plan for \(request.feeds.map { "\($0.name) \(Shape.text($0.shape))" }.joined(separator: ", ")): \(plan.summary)")
+                2, "plan for \(request.feeds.map { "\($0.name) \($0.type)" }.joined(separator: ", ")): \(plan.summary)")
             return plan
         }
     }

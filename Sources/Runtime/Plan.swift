@@ -5,8 +5,7 @@ internal import Tensors
 struct PlanRequest: Hashable, Sendable {
     struct Feed: Hashable, Sendable {
         var name: String
-        var type: ElementType
-        var shape: [Int]
+        var type: TensorType
     }
     var feeds: [Feed]
     /// Value names.

@@ -7,6 +7,8 @@ struct PlanBuilder {
     let rules: BackwardRules
     let operators: OperatorSet
     let passes: [Pass]
+    /// Whether loops of known length become ordinary nodes; derivatives always need that.
+    let mayUnroll: Bool
     /// Best first; the reference backend runs what no other one does.
     let backends: [Backend]
 
@@ -59,6 +61,8 @@ struct PlanBuilder {
         }
     }
 
+    private var unrolls: Bool { mayUnroll || !request.gradients.isEmpty || !request.backwardHooks.isEmpty }
+
     // MARK: Shapes
 
     /// The graph with fed values as its inputs, and every shape inferred anew from theirs.
@@ -77,26 +81,33 @@ struct PlanBuilder {
             try check(feed, against: graph[id])
             graph[id].constant = nil
             graph[id].symbolic = nil
-            graph[id].type = TensorType(feed.type, shape: feed.shape)
+            graph[id].type = graph[id].type.flatMap { $0.element.isContainer ? $0.joined(with: feed.type) : nil } ?? feed.type
         }
         graph.inputs += fed.map(\.1).filter { !graph.inputs.contains($0) }
         graph.outputs = try (request.wanted + request.forwardHooks + [request.target?.output].compactMap { $0 }).map {
             try find($0, in: graph)
         }
         graph.keepNodes(neededFor: graph.outputs)
-        try graph.inferAll(operators: operators)
+        guard unrolls, graph.hasControlFlow else {
+            try graph.inferAll(operators: operators)
+            return graph
+        }
+        try graph.unroll(operators: operators, kept: Set(try request.forwardHooks.map { try find($0, in: graph) }))
+        graph.keepNodes(neededFor: graph.outputs)
         return graph
     }
 
     private func check(_ feed: PlanRequest.Feed, against value: Value) throws {
         guard let type = value.type else { return }
-        guard type.element == feed.type else {
-            throw Failure.shape("input '\(feed.name)' holds \(type.element), the tensor given holds \(feed.type)")
+        guard type.element == feed.type.element else {
+            if type.element.isContainer || feed.type.element.isContainer {
+                throw Failure.shape("input '\(feed.name)' is \(type.element.kind), \(feed.type.element.kind) was given")
+            }
+            throw Failure.shape("input '\(feed.name)' holds \(type.element), the tensor given holds \(feed.type.element)")
         }
-        guard let dims = type.dims else { return }
-        let fits = dims.count == feed.shape.count && zip(dims, feed.shape).allSatisfy { $0.value == nil || $0.value == $1 }
-        guard fits else {
-            throw Failure.shape("input '\(feed.name)' expects \(type), the tensor given is \(Shape.text(feed.shape))")
+        guard type.admits(feed.type) else {
+            if type.element.isContainer { throw Failure.shape("input '\(feed.name)' expects \(type), found \(feed.type)") }
+            throw Failure.shape("input '\(feed.name)' expects \(type), the tensor given is \(Shape.text(feed.type.shape ?? []))")
         }
     }
 

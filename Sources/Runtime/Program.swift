@@ -72,10 +72,10 @@ final class Program {
 
     private func view(of value: Value) -> pellucid_view? {
         if let constant = value.constant {
-            guard constant.type != .string, let dense = try? constant.contiguous(), dense.storage === constant.storage else { return nil }
+            guard constant.type.bits > 0, let dense = try? constant.contiguous(), dense.storage === constant.storage else { return nil }
             return view(constant.type, constant.shape, constant.start)
         }
-        guard let type = value.type, let shape = type.shape, type.element != .string else { return nil }
+        guard let type = value.type, let shape = type.shape, type.element.bits > 0 else { return nil }
         return view(type.element, shape, nil)
     }
 
@@ -108,7 +108,7 @@ final class Program {
                 entry.reals = UnsafePointer(copy(numbers))
                 entry.count = Int32(numbers.count)
             case .tensor(let tensor):
-                guard tensor.type != .string else { return nil }
+                guard tensor.type.bits > 0 else { return nil }
                 entry.kind = Int32(PELLUCID_ATTRIBUTE_TENSOR)
                 entry.tensor = UnsafePointer(copy([view(tensor.type, tensor.shape, tensor.start)]))
             case .strings, .graph, .prepared: return nil

@@ -129,7 +129,7 @@ private final class Compiled: Sendable {
             case .absent: nil
             }
         }
-        let results = try op.compute(Call(node: node, inputs: tensors))
+        let results = try op.run(Call(node: node, inputs: tensors))
         var position = 0
         for (index, output) in node.outputs.enumerated() where output != nil {
             guard index < results.count, let outputs else {

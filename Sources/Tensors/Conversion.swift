@@ -31,7 +31,7 @@ extension Tensor {
         }
     }
 
-    /// Small floats as float32, two- and four-bit integers as eight-bit ones; everything else unchanged.
+    /// Small floats as float32, two- and four-bit integers as eight-bit ones, in containers too; everything else unchanged.
     package func widened() throws -> Tensor {
         switch type {
         case .float16: return try reinterpret(UInt16.self, as: .uint16) { SmallFloats.half($0) }
@@ -40,7 +40,8 @@ extension Tensor {
         case .uint4, .uint2: return try unpacked { UInt8($0) }
         case .int4: return try unpacked { Int8(bitPattern: $0 << 4) >> 4 }
         case .int2: return try unpacked { Int8(bitPattern: $0 << 6) >> 6 }
-        case .float4e2m1:
+        case .sequence, .optional, .map: return try mapItems { try $0.widened() }
+        case .float4e2m1, .float6e2m3, .float6e3m2:
             let layout = SmallFloats.Layout.of(type)
             return try unpacked { layout?.value($0) ?? 0 }
         default:
@@ -59,10 +60,14 @@ extension Tensor {
     /// ONNX packs the first element into the lowest bits.
     private func unpacked<R: Element>(_ body: (UInt8) -> R) throws -> Tensor {
         let bits = type.bits
-        let perByte = 8 / bits
-        let mask = UInt8((1 << bits) - 1)
+        let mask = UInt16((1 << bits) - 1)
         return try Tensor.make(shape, R.self) { to in
-            for i in to.indices { to[i] = body(storage.bytes[i / perByte] >> UInt8(i % perByte * bits) & mask) }
+            for i in to.indices {
+                // Six-bit elements may lie across two bytes.
+                let byte = i * bits / 8, shift = i * bits % 8
+                let next = shift + bits > 8 ? UInt16(storage.bytes[byte + 1]) << 8 : 0
+                to[i] = body(UInt8(truncatingIfNeeded: (UInt16(storage.bytes[byte]) | next) >> UInt16(shift) & mask))
+            }
         }
     }
 

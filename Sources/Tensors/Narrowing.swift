@@ -36,7 +36,8 @@ extension Tensor {
     }
 
     /// Bytes with one element in each, as a type that several of share a byte; ONNX packs the first into the lowest bits.
-    private func packed(_ target: ElementType) throws -> Tensor {
+    package func packed(_ target: ElementType) throws -> Tensor {
+        guard target.isPacked else { throw Failure.invalid("\(target) is not packed") }
         let result = try Tensor.zeros(target, shape), bits = target.bits
         try read(UInt8.self) { from in
             for (i, value) in from.enumerated() {

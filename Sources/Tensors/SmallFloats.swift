@@ -32,7 +32,7 @@ package enum SmallFloats {
         return UInt16(truncatingIfNeeded: (bits &+ 0x7FFF &+ (bits >> 16 & 1)) >> 16)
     }
 
-    /// The eight-bit and four-bit types of ONNX, by their bit layout.
+    /// The types of ONNX of four, six and eight bits, by their bit layout.
     package struct Layout: Sendable {
         let exponentBits: Int
         let fractionBits: Int
@@ -48,6 +48,8 @@ package enum SmallFloats {
             case .float8e5m2: Layout(exponentBits: 5, fractionBits: 2, bias: 15, specials: .ieee)
             case .float8e5m2fnuz: Layout(exponentBits: 5, fractionBits: 2, bias: 16, specials: .unsignedZero)
             case .float4e2m1: Layout(exponentBits: 2, fractionBits: 1, bias: 1, specials: .none)
+            case .float6e2m3: Layout(exponentBits: 2, fractionBits: 3, bias: 1, specials: .none)
+            case .float6e3m2: Layout(exponentBits: 3, fractionBits: 2, bias: 3, specials: .none)
             default: nil
             }
         }

@@ -6,18 +6,38 @@ package final class Storage: @unchecked Sendable {
     package let bytes: UnsafeMutableRawBufferPointer
     /// Elements of a string tensor, which have no bytes here.
     package let strings: [String]
+    /// Elements of a container, which has neither bytes nor strings.
+    package let items: [Tensor]
+    /// Levels of containers, this one included, and bytes that the items take; 0 for anything else.
+    let depth, footprint: Int
     private let free: (@Sendable (UnsafeMutableRawBufferPointer) -> Void)?
 
     /// Takes memory that `free` gives back; nil when something else keeps it alive (then `free` holds that owner).
     package init(bytes: UnsafeMutableRawBufferPointer, free: (@Sendable (UnsafeMutableRawBufferPointer) -> Void)?) {
         self.bytes = bytes
         self.strings = []
+        self.items = []
+        self.depth = 0
+        self.footprint = 0
         self.free = free
     }
 
     package init(strings: [String]) {
         self.bytes = UnsafeMutableRawBufferPointer(start: nil, count: 0)
         self.strings = strings
+        self.items = []
+        self.depth = 0
+        self.footprint = 0
+        self.free = nil
+    }
+
+    /// Elements of a container. They must have been checked, see `Tensor.init(sequence:)`.
+    init(items: [Tensor], depth: Int, footprint: Int) {
+        self.bytes = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+        self.strings = []
+        self.items = items
+        self.depth = depth
+        self.footprint = footprint
         self.free = nil
     }
 

@@ -31,7 +31,12 @@ package struct Tensor: Sendable {
 
     private func checkBounds() throws {
         guard strides.count == shape.count else { throw Failure.shape("\(shape.count) sizes but \(strides.count) strides") }
-        guard count > 0 else { return }
+        if type.isContainer {
+            guard storage.items.count == count, shape.count == 1, offset == 0, isContiguous else {
+                throw Failure.shape("\(type) of shape \(Shape.text(shape)) with \(storage.items.count) items")
+            }
+        }
+        guard count > 0, !type.isContainer else { return }
         if type == .string {
             guard storage.strings.count >= count, offset == 0, isContiguous else { throw Failure.shape("string tensor is too short") }
             return
@@ -51,6 +56,7 @@ package struct Tensor: Sendable {
     /// New memory; call `mutate` on it before it is shared.
     package static func empty(_ type: ElementType, _ shape: [Int]) throws -> Tensor {
         let count = try Shape.count(shape)
+        guard !type.isContainer else { throw Failure.unsupported("a \(type) where a tensor is expected") }
         guard let bytes = type.byteCount(count) else { throw Failure.memory("tensor \(Shape.text(shape)) is too large") }
         return Tensor(unchecked: type, shape, Shape.strides(shape), 0, try .allocate(bytes), count)
     }
@@ -93,7 +99,7 @@ package struct Tensor: Sendable {
 
     /// The same elements in row-major order, aligned; copies only when needed.
     package func contiguous() throws -> Tensor {
-        if type == .string || (isContiguous && isAligned) { return self }
+        if type.bits == 0 || (isContiguous && isAligned) { return self }
         let copy = try Tensor.empty(type, shape)
         if isContiguous, let from = start {
             copy.storage.bytes.copyMemory(from: .init(start: from, count: copy.storage.bytes.count))
@@ -145,6 +151,7 @@ package struct Tensor: Sendable {
 
     /// The same elements under another shape of equal count.
     package func reshaped(_ shape: [Int]) throws -> Tensor {
+        if type.isContainer, shape != self.shape { throw Failure.unsupported("a \(type) has no other shape") }
         let source = try isContiguous ? self : contiguous()
         guard try Shape.count(shape) == count else {
             throw Failure.shape("cannot view \(Shape.text(self.shape)) as \(Shape.text(shape))")
@@ -154,8 +161,8 @@ package struct Tensor: Sendable {
 
     /// Axes in another order, without a copy. `order` must be a permutation of the axes.
     package func transposed(_ order: [Int]) throws -> Tensor {
-        guard order.sorted() == Array(shape.indices) else { throw Failure.shape("\(order) is not a permutation of \(shape.count) axes") }
-        return Tensor(unchecked: type, order.map { shape[$0] }, order.map { strides[$0] }, offset, storage, count)
+        guard order.sorted() == Array(shape.indices), !type.isContainer else { throw Failure.shape("\(order) is not a permutation of \(shape.count) axes") }
+        return try dense(order.map { shape[$0] }, order.map { strides[$0] }, offset, count)
     }
 
     /// Entries `range` along `axis`, without a copy.
@@ -163,11 +170,11 @@ package struct Tensor: Sendable {
         guard shape.indices.contains(axis), range.lowerBound >= 0, range.upperBound <= shape[axis] else {
             throw Failure.shape("slice \(range) of axis \(axis) lies outside \(Shape.text(shape))")
         }
-        guard type != .string, !type.isPacked else { throw Failure.unsupported("slice of a tensor of \(type)") }
+        guard !type.isContainer, !type.isPacked else { throw Failure.unsupported("slice of a tensor of \(type)") }
         var shape = shape
         shape[axis] = range.count
         let moved = offset + range.lowerBound * strides[axis]
-        return Tensor(unchecked: type, shape, strides, moved, storage, try Shape.count(shape))
+        return try dense(shape, strides, moved, try Shape.count(shape))
     }
 
     /// The tensor seen at a larger shape, without a copy (NumPy's broadcasting).
@@ -175,8 +182,30 @@ package struct Tensor: Sendable {
         guard result.count >= shape.count, Shape.broadcast(shape, result) == result else {
             throw Failure.shape("cannot broadcast \(Shape.text(shape)) to \(Shape.text(result))")
         }
+        if type.isContainer, result != shape { throw Failure.unsupported("broadcasting of a \(type)") }
         let lead = result.count - shape.count
         let steps = result.indices.map { $0 < lead || (shape[$0 - lead] == 1 && result[$0] != 1) ? 0 : strides[$0 - lead] }
-        return Tensor(unchecked: type, result, steps, offset, storage, try Shape.count(result))
+        return try dense(result, steps, offset, try Shape.count(result))
+    }
+
+    /// A view of this tensor's elements; a copy where they are text, which is always row-major.
+    private func dense(_ shape: [Int], _ strides: [Int], _ offset: Int, _ count: Int) throws -> Tensor {
+        guard type == .string else { return Tensor(unchecked: type, shape, strides, offset, storage, count) }
+        var texts: [String] = []
+        texts.reserveCapacity(count)
+        var index = [Int](repeating: 0, count: shape.count), place = offset
+        for _ in 0..<count {
+            texts.append(storage.strings[place])
+            var axis = shape.count - 1
+            while axis >= 0 {
+                index[axis] += 1
+                place += strides[axis]
+                if index[axis] < shape[axis] { break }
+                place -= shape[axis] * strides[axis]
+                index[axis] = 0
+                axis -= 1
+            }
+        }
+        return try Tensor(strings: texts, shape)
     }
 }

@@ -76,6 +76,8 @@ final class LogReader: Sendable {
         case .integers(let shape, let numbers): (try Tensor(numbers.map { Int64($0) }, shape), false)
         case .truths(let shape, let truths): (try Tensor(truths.map { Int64($0 ? 1 : 0) }, shape).converted(to: .bool), false)
         case .strings(let shape, let texts): (try Tensor(strings: texts, shape), false)
+        case .sequence(let items): (try Tensor(sequence: items.compactMap { try tensor($0)?.0 }), false)
+        case .optional(let item): (try Tensor(optional: item.flatMap { try tensor($0)?.0 }), false)
         }
     }
 }

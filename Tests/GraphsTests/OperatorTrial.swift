@@ -49,8 +49,24 @@ struct Trial {
             return graph.constant(try Tensor(truths.map { Truth($0) }, shape), "x\(position)")
         case .strings(let shape, let texts): return graph.constant(try Tensor(strings: texts, shape), "x\(position)")
         case .constants(let shape, let numbers): return graph.constant(try Tensor(numbers, shape).converted(to: element), "x\(position)")
+        case .sequence, .optional: return graph.constant(try constant(input, seed: seed), "x\(position)")
         case .values(let shape, let numbers): return try feed(Tensor(numbers, shape), position, sizes)
         case .uniform(let shape, let range): return try feed(uniform(shape, range, seed: seed), position, sizes)
+        }
+    }
+
+    /// A container, and what is in it.
+    private func constant(_ input: Sample.Input, seed: UInt64) throws -> Tensor {
+        switch input {
+        case .absent: throw Mismatch("a container cannot hold what is absent")
+        case .strings(let shape, let texts): try Tensor(strings: texts, shape)
+        case .constants(let shape, let numbers): try Tensor(numbers, shape).converted(to: element)
+        case .integers(let shape, let numbers): try Tensor(numbers.map { Int64($0) }, shape)
+        case .truths(let shape, let truths): try Tensor(truths.map { Truth($0) }, shape)
+        case .values(let shape, let numbers): try Tensor(numbers, shape).converted(to: element)
+        case .uniform(let shape, let range): try uniform(shape, range, seed: seed).converted(to: element)
+        case .sequence(let items): try Tensor(sequence: items.enumerated().map { try constant($1, seed: seed + UInt64($0)) })
+        case .optional(let item): try Tensor(optional: item.map { try constant($0, seed: seed) })
         }
     }
 
@@ -231,6 +247,13 @@ struct Slope {
 
 /// Throws unless two tensors agree within a tolerance relative to their largest element.
 func compare(_ a: Tensor, _ b: Tensor, tolerance: Double, place: String) throws {
+    if b.type.isContainer {
+        guard a.type == b.type, a.count == b.count else {
+            throw Mismatch("\(place): \(a.kind) of \(a.count), expected \(b.kind) of \(b.count)")
+        }
+        for (x, y) in zip(a.storage.items, b.storage.items) { try compare(x, y, tolerance: tolerance, place: place) }
+        return
+    }
     guard a.shape == b.shape else { throw Mismatch("\(place): shapes \(Shape.text(a.shape)) and \(Shape.text(b.shape)) differ") }
     if b.type == .string {
         guard try a.strings() == b.strings() else { throw Mismatch("\(place): \(try a.strings()) instead of \(try b.strings())") }

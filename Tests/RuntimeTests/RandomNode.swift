@@ -95,16 +95,28 @@ struct RandomNode {
         case .integers(let shape, let numbers): return try Tensor(numbers.map { Int64($0) }, shape)
         case .truths(let shape, let truths): return try Tensor(truths.map { Truth($0) }, shape)
         case .strings(let shape, let texts): return try Tensor(strings: texts, shape)
+        case .sequence(let items): return try Tensor(sequence: items.compactMap { try tensor($0)?.converted(to: .float32) })
+        case .optional(let item): return try Tensor(optional: item.flatMap { try tensor($0) })
         }
     }
 
     private mutating func anything() throws -> Tensor {
-        try numbers(
+        if dice.one(in: 16) { return try container() }
+        return try numbers(
             shape(),
             dice.pick([
                 .float32, .float32, .float32, .int64, .int64, .int32, .bool, .float64, .uint8, .int8, .uint64, .int16, .string, .uint16,
                 .uint32,
             ]))
+    }
+
+    private mutating func container() throws -> Tensor {
+        let items = try (0..<size()).map { _ in try numbers(shape(), .float32) }
+        switch Int.random(in: 0..<4, using: &dice) {
+        case 0: return try Tensor(optional: items.first)
+        case 1: return try Tensor(keys: Tensor(items.indices.map { Int64($0) }), values: Tensor(sequence: items))
+        default: return try Tensor(sequence: items)
+        }
     }
 
     private mutating func numbers(_ shape: [Int], _ type: ElementType) throws -> Tensor {
@@ -118,6 +130,7 @@ struct RandomNode {
     }
 
     private mutating func resized(_ x: Tensor) throws -> Tensor {
+        if x.type.isContainer { return try container() }
         var shape = x.shape
         switch Int.random(in: 0..<5, using: &dice) {
         case 0: shape.insert(size(), at: Int.random(in: 0...shape.count, using: &dice))
@@ -129,7 +142,7 @@ struct RandomNode {
 
     private mutating func retyped(_ x: Tensor) throws -> Tensor {
         let type: ElementType = dice.pick([.float32, .float64, .int64, .int32, .bool, .uint8, .int8, .uint64, .uint32, .int16, .uint16])
-        return x.type == .string ? try numbers(x.shape, type) : try x.converted(to: type)
+        return x.type == .string || x.type.isContainer ? try numbers(x.shape, type) : try x.converted(to: type)
     }
 
     private mutating func changed(_ value: Attribute) -> Attribute {

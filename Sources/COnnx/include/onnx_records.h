@@ -58,12 +58,14 @@ typedef struct onnx_dim {
 
 enum { ONNX_TYPE_UNSET, ONNX_TYPE_TENSOR, ONNX_TYPE_SPARSE, ONNX_TYPE_SEQUENCE, ONNX_TYPE_MAP, ONNX_TYPE_OPTIONAL, ONNX_TYPE_OPAQUE };
 
-/* TypeProto; `dims` is NULL where the shape is not given. */
+/* TypeProto; `dims` is NULL where the shape is not given. `nested`: the type of a sequence's or optional's items, of a map's
+ * values (its keys are of `element`); NULL where the file gives none. */
 typedef struct onnx_type {
     int32_t kind;
     int32_t element;
     const onnx_dim *dims;
     size_t rank;
+    const struct onnx_type *nested;
 } onnx_type;
 
 /* ValueInfoProto. */

@@ -14,11 +14,9 @@ struct Hints {
 
     /// Gives the value its declared type where it has none.
     func complete(_ value: inout Value, named name: String) {
-        guard value.type?.dims == nil, case .tensor(let number, let dims) = types[name], let element = ElementType(rawValue: number) else {
-            return
-        }
-        let computed = value.type?.element ?? OnnxPrecision.computed(element)
-        value.type = TensorType(computed, dims?.map(size))
+        guard value.type?.dims == nil, let declared = try? types[name]?.computed({ $0.map(size) }) else { return }
+        guard let known = value.type?.element, known != declared.element else { value.type = declared; return }
+        if !known.isContainer, !declared.element.isContainer { value.type = TensorType(known, declared.dims) }
     }
 
     /// The declared element type; nil where the file says nothing.

@@ -8,7 +8,9 @@ package enum OnnxImport {
         let graph = try FunctionInliner.inline(model)
         try OnnxValidation.check(graph, operators: operators)
         var importer = GraphImporter(operators: operators)
-        return try importer.run(graph)
+        var result = try importer.run(graph)
+        if result.hasControlFlow { try result.unroll(operators: operators) }
+        return result
     }
 }
 
@@ -67,19 +69,17 @@ struct GraphImporter {
                 try check(input, lowerer.graph[weight])
                 continue
             }
-            var type: TensorType?
-            switch input.type {
-            case .tensor(let number, let dims):
-                let element: ElementType
-                do { element = try ElementType.onnx(number) } catch let failure as Failure { throw failure.at("input '\(input.name)'") }
-                if OnnxPrecision.computed(element) != element { stored[input.name] = element }
-                type = TensorType(OnnxPrecision.computed(element), dims.map { self.dims($0, input.name, isInner) })
-                do { try type?.checkSize() } catch let failure as Failure { throw failure.at("input '\(input.name)'") }
-            case .unset where isInner: type = index < formals.count ? formals[index] : nil
-            case .unset: throw Failure.parse("input '\(input.name)' has no type")
-            case .other(let kind):
-                guard isInner else { throw Failure.unsupported("input '\(input.name)' is a \(kind); only tensors are supported") }
+            if case .tensor(let number, _) = input.type, let element = ElementType(rawValue: number),
+                OnnxPrecision.computed(element) != element
+            {
+                stored[input.name] = element
             }
+            var type: TensorType?
+            do { type = try input.type.computed { dims($0, input.name, isInner) } } catch let failure as Failure {
+                throw failure.at("input '\(input.name)'")
+            }
+            guard type != nil || isInner else { throw Failure.parse("input '\(input.name)' has no type") }
+            if type == nil, index < formals.count { type = formals[index] }
             let id = lowerer.graph.add(input.name, type: type)
             ids[input.name] = id
             lowerer.graph.inputs.append(id)
@@ -249,6 +249,8 @@ struct GraphImporter {
     /// are its own, then all captured values. Constants are not captured but copied, so that inner shapes can be inferred.
     private mutating func addBodies(of node: OnnxNode, _ inputs: inout [ValueID?], _ attributes: inout [String: Attribute]) throws {
         var captures = Captures()
+        // A loop without trip count, condition and carried values may list none of them.
+        while node.op == "Loop", inputs.count < 2 { inputs.append(nil) }
         let formals = formals(of: node, inputs)
         for name in node.captures() {
             let id = try id(name)
@@ -260,6 +262,7 @@ struct GraphImporter {
                 inputs.append(id)
             }
         }
+        if node.op != "If" { attributes[Control.captured] = .int(captures.values.count) }
         for attribute in node.attributes where !attribute.graphs.isEmpty {
             guard case .graph(let body) = attribute.value else {
                 throw Failure.unsupported("attribute '\(attribute.name)': lists of graphs are not supported")

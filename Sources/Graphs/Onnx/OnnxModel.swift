@@ -107,11 +107,16 @@ package struct OnnxValueInfo: Sendable {
     package var type: OnnxType
 }
 
-/// TypeProto, as far as tensors go.
-package enum OnnxType: Sendable {
+/// TypeProto.
+package indirect enum OnnxType: Sendable {
     /// Element type by ONNX's number; no dims: not even the rank is given.
     case tensor(Int32, [OnnxDim]?)
-    /// A sequence, map, optional, sparse or opaque type, by its name.
+    /// With the type of the items.
+    case sequence(OnnxType)
+    case optional(OnnxType)
+    /// Type of the keys, by ONNX's number, and of the values.
+    case map(Int32, OnnxType)
+    /// An opaque type, by its name.
     case other(String)
     case unset
 }
@@ -154,7 +159,7 @@ package struct OnnxSparseTensor: Sendable {
 extension ElementType {
     /// The type of ONNX's number.
     static func onnx(_ number: Int32) throws -> ElementType {
-        if let type = ElementType(rawValue: number) { return type }
+        if let type = ElementType(rawValue: number), !type.isContainer { return type }
         if number == 0 { throw Failure.parse("there is no element type") }
         throw Failure.unsupported("element type \(number) is not supported")
     }

@@ -8,7 +8,9 @@ enum OnnxPrecision {
     /// The type that kernels use for a type of a file.
     static func computed(_ type: ElementType) -> ElementType {
         switch type {
-        case .float16, .bfloat16, .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float8e8m0, .float4e2m1: .float32
+        case .float16, .bfloat16, .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float8e8m0, .float4e2m1,
+            .float6e2m3, .float6e3m2:
+            .float32
         case .int4, .int2: .int8
         case .uint4, .uint2: .uint8
         default: type
@@ -29,11 +31,12 @@ enum OnnxPrecision {
 }
 
 extension OnnxModel {
-    /// Element types of the graph's inputs and outputs as the file declares them, where the imported graph has wider ones.
+    /// Element types of the graph's inputs and outputs as the file declares them, where the imported graph has wider ones;
+    /// of sequences and optionals those of the tensors in them.
     package var declaredTypes: [String: ElementType] {
         var result: [String: ElementType] = [:]
         for value in graph.inputs + graph.outputs {
-            guard case .tensor(let number, _) = value.type, let type = ElementType(rawValue: number) else { continue }
+            guard let number = value.type.tensorType, let type = ElementType(rawValue: number) else { continue }
             if OnnxPrecision.computed(type) != type { result[value.name] = type }
         }
         return result

@@ -149,10 +149,11 @@ private struct RecordReader {
     private func type(_ record: onnx_type) -> OnnxType {
         switch Int(record.kind) {
         case ONNX_TYPE_TENSOR: .tensor(record.element, record.dims.map { list($0, record.rank).map(dim) })
-        case ONNX_TYPE_SPARSE: .other("sparse tensor")
-        case ONNX_TYPE_SEQUENCE: .other("sequence")
-        case ONNX_TYPE_MAP: .other("map")
-        case ONNX_TYPE_OPTIONAL: .other("optional")
+        // Sparse tensors are dense here.
+        case ONNX_TYPE_SPARSE: .tensor(record.element, record.dims.map { list($0, record.rank).map(dim) })
+        case ONNX_TYPE_SEQUENCE: .sequence(record.nested.map { type($0.pointee) } ?? .unset)
+        case ONNX_TYPE_MAP: .map(record.element, record.nested.map { type($0.pointee) } ?? .unset)
+        case ONNX_TYPE_OPTIONAL: .optional(record.nested.map { type($0.pointee) } ?? .unset)
         case ONNX_TYPE_OPAQUE: .other("opaque")
         default: .unset
         }

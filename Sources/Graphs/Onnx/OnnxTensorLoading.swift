@@ -71,12 +71,14 @@ extension OnnxTensor {
         let found = onnx_typed_count(start, message.bytes.count, field.number)
         guard found == stored else { throw mismatch(count, found == 0 ? "no data" : "\(found) numbers for \(type)") }
         if field.isFixed, let place = try run(field, message) { return try view(type, count, place) }
-        let tensor = try Tensor.empty(type, dims)
+        // Elements of six bits lie one by one in their field, and packed in a tensor.
+        let isSpread = type.bits == 6
+        let tensor = try Tensor.empty(isSpread ? .uint8 : type, dims)
         let width = Int32(field.width(type))
         guard onnx_typed_read(start, message.bytes.count, field.number, width, tensor.storage.bytes.baseAddress, stored) == 0 else {
             throw Failure.parse("typed data are malformed")
         }
-        return tensor
+        return isSpread ? try tensor.packed(type) : tensor
     }
 
     /// The elements of a field that lie together.
@@ -105,13 +107,14 @@ private struct TypedField {
         return TypedField(number: Int32(number))
     }
 
-    /// Numbers in the field for `count` elements: complex ones take two, small ones share one as they share a byte.
+    /// Numbers in the field for `count` elements: complex ones take two; those of two and four bits share one as they share a
+    /// byte, those of six do not.
     func stored(_ type: ElementType, _ count: Int) -> Int? {
         switch type {
         case .complex64, .complex128:
             let (twice, overflow) = count.multipliedReportingOverflow(by: 2)
             return overflow ? nil : twice
-        default: return type.isPacked ? type.byteCount(count) : count
+        default: return type.isPacked && type.bits != 6 ? type.byteCount(count) : count
         }
     }
 
@@ -134,14 +137,16 @@ extension OnnxSparseTensor {
         let values = try values.load()
         let places = try indices.load()
         do {
-            guard values.type != .string, !values.type.isPacked else { throw Failure.unsupported("\(values.type) is not supported") }
+            guard !values.type.isPacked else { throw Failure.unsupported("\(values.type) is not supported") }
             let count = try Shape.count(dims)
-            let bytes = values.type.byteCount(count) ?? .max
+            let bytes = values.type == .string ? count * MemoryLayout<String>.stride : values.type.byteCount(count) ?? .max
             guard bytes <= max(Self.freeBytes, Self.growth * (values.storage.bytes.count + places.storage.bytes.count)) else {
                 throw Failure.memory("shape \(Shape.text(dims)) is too large for \(values.count) elements")
             }
+            let positions = try positions(places, values.count)
+            if values.type == .string { return try scatter(values.storage.strings, positions, count) }
             let dense = try Tensor.zeros(values.type, dims)
-            try scatter(values, positions(places, values.count), into: dense)
+            try scatter(values, positions, into: dense)
             return dense
         } catch let failure as Failure {
             throw failure.at("sparse tensor '\(name)'")
@@ -166,6 +171,16 @@ extension OnnxSparseTensor {
             }
             return position
         }
+    }
+
+    /// Text without a place is empty.
+    private func scatter(_ texts: [String], _ positions: [Int], _ count: Int) throws -> Tensor {
+        var dense = [String](repeating: "", count: count)
+        for (text, position) in zip(texts, positions) {
+            guard dense.indices.contains(position) else { throw Failure.parse("index \(position) lies outside \(count) elements") }
+            dense[position] = text
+        }
+        return try Tensor(strings: dense, dims)
     }
 
     private func scatter(_ values: Tensor, _ positions: [Int], into dense: Tensor) throws {

@@ -1,9 +1,10 @@
 internal import Tensors
 
 /// Control flow. A branch is a closed graph: the node's inputs are the condition and the values that the branches
-/// capture, and each branch's own inputs are those captured values in that order.
+/// capture, and each branch's own inputs are those captured values in that order. Loop, Scan and SequenceMap have their own
+/// inputs before those.
 ///
-/// ONNX: If (opset 1 and up).
+/// ONNX: If, Loop (opset 1 and up), Scan (8 and up), SequenceMap (17 and up).
 enum Control {
     static let operators: [Operator] = [
         Operator(
@@ -13,8 +14,9 @@ enum Control {
                     throw Failure.shape("the condition is empty")
                 }
                 let inputs = try c.node.inputs.indices.dropFirst().map { try c.tensor($0) }
-                return try Interpreter.run(branch(c.node, condition.isTrue), inputs: inputs, operators: .standard)
-            }, vjp: branchBack, samples: ifSamples)
+                return try Interpreter.run(branch(c.node, condition.isTrue), inputs: inputs, operators: .standard, watch: c.watch)
+            }, vjp: branchBack, takesContainers: true, samples: ifSamples),
+        loop, scan, sequenceMap,
     ]
 
     static let lowerings: [Lowering] = [
@@ -22,7 +24,17 @@ enum Control {
         Lowering("If", since: 1) { b, n in
             guard let id = n.inputs.first, let id, let condition = b.graph[id].constant else { return try b.add(n) }
             for node in try inlined(n, condition, in: &b.graph) { try b.add(node) }
-        }
+        },
+        Lowering("Scan", since: 8) { b, n in
+            var node = n
+            node.attributes[batched] = .int(1)
+            try b.add(node)
+        },
+        Lowering("Scan", since: 9) { b, n in
+            var node = n
+            node.attributes[batched] = nil
+            try b.add(node)
+        },
     ]
 
     /// The branch for a value of the condition.
@@ -53,9 +65,8 @@ enum Control {
         guard a.count == b.count else { throw Failure.invalid("branches of \(a.count) and \(b.count) outputs") }
         return try zip(a, b).map { a, b in
             guard let a, let b else { throw NotYetKnown() }
-            guard a.element == b.element else { throw Failure.invalid("branches give \(a.element) and \(b.element)") }
-            guard let x = a.dims, let y = b.dims, x.count == y.count else { return TensorType(a.element, nil) }
-            return TensorType(a.element, zip(x, y).map { $0 == $1 ? $0 : .unknown })
+            guard let joined = a.joined(with: b) else { throw Failure.invalid("branches give \(a.element) and \(b.element)") }
+            return joined
         }
     }
 

@@ -21,6 +21,8 @@ package struct Operator: Sendable {
     package let symbolic: (@Sendable (Inference) -> [Dim]?)?
     /// False for operators whose result is not a function of inputs and attributes (random numbers).
     package let isPure: Bool
+    /// True for operators that take sequences, optionals or maps; all others are given tensors alone.
+    package let takesContainers: Bool
     /// Why there is no gradient, where that needs words.
     package let noGradient: String?
     /// Shapes and attributes on which the generic tests run the operator.
@@ -28,7 +30,8 @@ package struct Operator: Sendable {
 
     package init(
         _ name: String, arity: ClosedRange<Int>, infer: @escaping ShapeRule, compute: @escaping Kernel, vjp: VJP? = nil,
-        symbolic: (@Sendable (Inference) -> [Dim]?)? = nil, isPure: Bool = true, noGradient: String? = nil, samples: [Sample] = []
+        symbolic: (@Sendable (Inference) -> [Dim]?)? = nil, isPure: Bool = true, takesContainers: Bool = false, noGradient: String? = nil,
+        samples: [Sample] = []
     ) {
         self.name = name
         self.arity = arity
@@ -37,6 +40,7 @@ package struct Operator: Sendable {
         self.vjp = vjp
         self.symbolic = symbolic ?? ShapeArithmetic.rules[name]
         self.isPure = isPure
+        self.takesContainers = takesContainers
         self.noGradient = noGradient
         self.samples = samples
     }
@@ -47,12 +51,26 @@ package struct Operator: Sendable {
         result.compute = kernel
         return result
     }
+
+    /// Computes the outputs. Containers are refused where the operator takes tensors.
+    package func run(_ call: Call) throws -> [Tensor] {
+        try check(call.inputs.lazy.map { $0?.type })
+        return try compute(call)
+    }
+
+    /// Throws where a container is given and a tensor expected.
+    func check(_ inputs: some Sequence<ElementType?>) throws {
+        if takesContainers { return }
+        for (index, type) in inputs.enumerated() {
+            if let type, type.isContainer { throw Failure.invalid("input \(index) is \(type.kind), expected a tensor") }
+        }
+    }
 }
 
 /// One case for the generic tests: the operator must compute it, its shape rule must agree with the kernel, and its VJP
 /// with central differences in double.
 package struct Sample: Sendable {
-    package enum Input: Sendable {
+    package indirect enum Input: Sendable {
         /// Random reals in the range, differentiated.
         case uniform([Int], ClosedRange<Double>)
         /// Given numbers, differentiated.
@@ -65,6 +83,10 @@ package struct Sample: Sendable {
         case strings([Int], [String])
         /// Given reals, a constant of the graph.
         case constants([Int], [Double])
+        /// A constant of the graph, its items being constants too.
+        case sequence([Input])
+        /// The same; nil: without its element.
+        case optional(Input?)
         case absent
     }
 

@@ -35,6 +35,8 @@ package struct OperatorSet: Sendable {
             ShapeArithmetic.operators,
             Indexing.operators,
             Control.operators,
+            Sequences.operators,
+            Optionals.operators,
             Silu.operators,
             Convolution.operators,
             Pooling.operators,

@@ -82,13 +82,13 @@ private struct Signature: Hashable {
     }
 }
 
-/// The bytes of a constant; nil for strings and strided views.
+/// The bytes of a constant; nil for strings, containers and strided views.
 private struct Content {
     private let tensor: Tensor
     private let size: Int
 
     init?(_ tensor: Tensor) {
-        guard tensor.type != .string, tensor.isContiguous, let size = tensor.type.byteCount(tensor.count) else { return nil }
+        guard tensor.type.bits > 0, tensor.isContiguous, let size = tensor.type.byteCount(tensor.count) else { return nil }
         self.tensor = tensor
         self.size = size
     }

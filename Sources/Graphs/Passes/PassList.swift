@@ -4,7 +4,8 @@ internal import Tensors
 package enum PassList {
     /// What does not depend on shapes; run once per model.
     package static let beforeDifferentiation: [Pass] = [
-        .inlineIf, .removeIdentity, .constantFolding, .commonSubexpressions, .recognizeLayerNorm, .recognizeGelu, .foldBatchNorm, .deadCode,
+        .unroll, .inlineIf, .removeIdentity, .constantFolding, .commonSubexpressions, .recognizeLayerNorm, .recognizeGelu, .foldBatchNorm,
+        .deadCode,
     ]
 
     /// What makes the structure of a network plain to read.

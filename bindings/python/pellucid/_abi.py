@@ -60,6 +60,11 @@ FLOAT4E2M1 = 23
 FLOAT8E8M0 = 24
 UINT2 = 25
 INT2 = 26
+FLOAT6E2M3 = 27
+FLOAT6E3M2 = 28
+SEQUENCE = 100
+OPTIONAL = 101
+MAP = 102
 
 # Kinds of values of a model.
 INPUT = 0
@@ -272,6 +277,14 @@ FUNCTIONS = {
     "pellucid_tensor_from_dlpack_legacy": (c_int32, [POINTER(c_void_p), c_void_p]),
     "pellucid_tensor_to_dlpack_legacy": (c_int32, [POINTER(c_void_p), c_void_p]),
     "pellucid_tensor_view": (c_int32, [c_void_p, POINTER(View)]),
+    "pellucid_tensor_create_text": (
+        c_int32,
+        [POINTER(c_void_p), c_int32, POINTER(c_int64), POINTER(c_char_p), POINTER(c_size_t)],
+    ),
+    "pellucid_tensor_text_at": (c_int32, [c_void_p, c_int64, POINTER(c_char_p), POINTER(c_size_t)]),
+    "pellucid_tensor_create_container": (c_int32, [POINTER(c_void_p), c_int32, POINTER(c_void_p), c_int64]),
+    "pellucid_tensor_item_count": (c_int64, [c_void_p]),
+    "pellucid_tensor_item_at": (c_int32, [c_void_p, c_int64, POINTER(c_void_p)]),
     "pellucid_tensor_retain": (None, [c_void_p]),
     "pellucid_tensor_release": (None, [c_void_p]),
     # runtime.h

@@ -88,6 +88,73 @@ class TensorTest(unittest.TestCase):
 
         np.testing.assert_array_equal(_tensor.unwrap(Half(wrapped.detach())), np.float32([1.0, -2.0]))
 
+    def test_text(self):
+        for array in (np.array([["a", "bc"], ["", "päö"]]), np.array(["x", "y\0z"], object), np.array([b"q", b"r"]), np.array("s")):
+            back = round_trip(array)
+            self.assertEqual(back.dtype, object)
+            expected = [text.decode() if isinstance(text, bytes) else text for text in array.ravel().tolist()]
+            self.assertEqual(back.ravel().tolist(), expected)
+            self.assertEqual(back.shape, array.shape)
+        self.assertEqual(round_trip(np.zeros((0, 2), "U1")).shape, (0, 2))
+
+    def test_sequences(self):
+        items = [np.float32([[1, 2]]), np.float32([3]), np.zeros((0, 2), np.float32)]
+        back = _tensor.unwrap(_tensor.wrap(items, "sequence"))
+        self.assertEqual([item.shape for item in back], [(1, 2), (1,), (0, 2)])
+        for item, expected in zip(back, items):
+            np.testing.assert_array_equal(item, expected)
+        self.assertEqual(_tensor.unwrap(_tensor.wrap([], "sequence")), [])
+        with self.assertRaises(pellucid.InvalidError):
+            _tensor.wrap([np.float32(1), np.int64(1)], "sequence")
+        with self.assertRaises(pellucid.InvalidError):
+            _tensor.wrap(np.float32([1]), "sequence")
+
+    def test_optionals(self):
+        self.assertIsNone(_tensor.unwrap(_tensor.wrap(None, "optional")))
+        np.testing.assert_array_equal(_tensor.unwrap(_tensor.wrap([1, 2], "optional")), [1, 2])
+        back = _tensor.unwrap(_tensor.wrap([np.float32([1]), np.float32([2])], "optional"))
+        self.assertEqual([float(item[0]) for item in back], [1, 2])
+        with self.assertRaises(pellucid.InvalidError):
+            _tensor.wrap(None)
+
+    def test_maps(self):
+        self.assertEqual(round_trip({"a": 0.5, "b": 2.0}), {"a": 0.5, "b": 2.0})
+        self.assertEqual(round_trip({3: "x", -1: "y"}), {3: "x", -1: "y"})
+        back = round_trip({1: np.float32([1, 2]), 2: np.float32([[3]])})
+        np.testing.assert_array_equal(back[1], [1, 2])
+        np.testing.assert_array_equal(back[2], [[3]])
+        rows = _tensor.unwrap(_tensor.wrap([{0: 0.25, 1: 0.75}, {0: 1.0, 1: 0.0}], "sequence"))
+        self.assertEqual(rows, [{0: 0.25, 1: 0.75}, {0: 1.0, 1: 0.0}])
+        with self.assertRaises(pellucid.InvalidError):
+            round_trip({1.5: 2})
+
+    def test_items_outlive_their_container(self):
+        back = _tensor.unwrap(_tensor.wrap([np.arange(1000.0), np.arange(3.0)], "sequence"))
+        gc.collect()
+        np.testing.assert_array_equal(back[0], np.arange(1000.0))
+
+    def test_containers_have_no_memory(self):
+        sequence = _tensor.wrap([np.float32([1, 2])], "sequence")
+        view = sequence.view()
+        self.assertEqual((view.dtype, view.rank, view.shape[0], view.data), (_abi.SEQUENCE, 1, 1, None))
+        with self.assertRaises(pellucid.UnsupportedError):
+            np.asarray(sequence)
+
+    def test_types_of_ml_dtypes(self):
+        try:
+            import ml_dtypes
+        except ImportError:
+            self.skipTest("ml_dtypes is not installed")
+        names = "bfloat16 float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz int4 uint4 int2 uint2 float4_e2m1fn"
+        for name in names.split() + ["float6_e2m3fn", "float6_e3m2fn", "float8_e8m0fnu"]:
+            with self.subTest(name):
+                numbers = [1, 1, 1, 1, 1] if "8_e8" in name else [1, 0, 1, -1 if name[0] != "u" else 3, 1]
+                array = np.array(numbers).astype(getattr(ml_dtypes, name))
+                back = round_trip(array)
+                self.assertEqual(back.dtype, array.dtype)
+                np.testing.assert_array_equal(back.astype(np.float32), array.astype(np.float32))
+                self.assertEqual(round_trip(array.reshape(5, 1)[::2]).shape, (3, 1))
+
     def test_conversion_to_the_expected_type(self):
         def converted(array, dtype):
             return _tensor.wrap(array, dtype).source.dtype
@@ -100,7 +167,7 @@ class TensorTest(unittest.TestCase):
         self.assertEqual(converted(np.zeros(2), "bfloat16"), np.float64)
 
     def test_unsupported_types(self):
-        for array in (np.array(["a"]), np.array([object()]), np.array(["2020-01-01"], "datetime64[D]")):
+        for array in (np.array([object()]), np.array(["a", 1], object), np.array(["2020-01-01"], "datetime64[D]")):
             with self.assertRaises(pellucid.UnsupportedError):
                 _tensor.wrap(array)
 
