@@ -45,7 +45,7 @@ extension Model {
     /// What `evaluate` would take; plans are made and kept for it, nothing is run, and no element of a feed is read.
     package func cost(_ question: Evaluation) throws -> Cost {
         var evaluation = question
-        evaluation.feeds = try question.feeds.mapValues { $0.type == .string ? $0 : try .placeholder($0.type, $0.shape) }
+        evaluation.feeds = try question.feeds.mapValues { $0.type.bits == 0 ? $0 : try .placeholder($0.type, $0.shape) }
         let control = Control()
         let (batching, ranges) = try cut(evaluation, control)
         var bySize: [Int: Cost] = [:]
