@@ -9,7 +9,8 @@ struct Manifest {
     let settings: Settings
 
     func explanation(_ findings: Findings) throws -> Explanation {
-        let warnings = try findings.warnings + stop(findings) + diagnosis(findings)
+        let straight = request.isStraightThrough ? [Manifest.straightThrough] : []
+        let warnings = try findings.warnings + stop(findings) + diagnosis(findings) + straight
         var numbers = findings.numbers
         if let score = request.scores.first { numbers["score"] = score }
         let members: [String: JSON] = [
@@ -51,6 +52,9 @@ struct Manifest {
         if !request.classes.isEmpty { tensors["classes"] = try Tensor(request.classes.map { Int64($0) }) }
         return tensors
     }
+
+    private static let straightThrough =
+        "gradients pass straight through quantisation: rounding counts as the identity within the clipped range and as a constant outside"
 
     private var target: JSON {
         var kind: [String: JSON] = ["score": .string(request.target.score.rawValue)]

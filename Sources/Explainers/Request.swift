@@ -21,6 +21,8 @@ package final class Request {
     package private(set) var classes: [Int] = []
     /// Whether the deadline ended the method before all its samples were taken.
     var isStopped = false
+    /// True when a gradient went straight through the rounding of a quantised network.
+    private(set) var isStraightThrough = false
     private let settings: Settings
 
     init(model: Model, feeds: [String: Tensor], target: Target, settings: Settings, control: Control) throws {
@@ -76,13 +78,19 @@ package final class Request {
     /// Evaluates the unchanged input: values, and gradients of the target.
     package func evaluate(wanted: [String] = [], gradients: [String] = [], rules: BackwardRules = .gradient) throws -> Outcome {
         let outcome = try model.evaluate(
-            Evaluation(feeds, wanted: wanted, target: target, gradients: gradients, rules: rules, batch: batchSize, memory: memory), control
-        )
+            Evaluation(
+                feeds, wanted: wanted, target: target, gradients: gradients, rules: rules, batch: batchSize, memory: memory,
+                isDequantized: true),
+            control)
         try note(outcome)
         return outcome
     }
 
+    /// Remembers what the manifest says about an evaluation.
+    func noteRounding(of outcome: Outcome) { isStraightThrough = isStraightThrough || outcome.isStraightThrough }
+
     private func note(_ outcome: Outcome) throws {
+        noteRounding(of: outcome)
         guard scores.isEmpty else { return }
         scores = outcome.scores
         classes = outcome.classes
@@ -133,10 +141,12 @@ package final class Request {
             target.kind = .weights(try tensor.sliced(0, image..<(image + 1)))
         default: break
         }
-        return try model.evaluate(
+        let outcome = try model.evaluate(
             Evaluation(
                 try feeds(image: image, versions), target: target, gradients: gradient ? [input] : [], rules: rules, batch: batchSize,
                 memory: memory), control)
+        noteRounding(of: outcome)
+        return outcome
     }
 
     /// Versions that may be held in memory at once: batches of them are made, evaluated and folded into the result.

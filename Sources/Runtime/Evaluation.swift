@@ -16,10 +16,12 @@ package struct Evaluation {
     package var batch: Int?
     /// Bytes that one run may use for activations; nil: the model's option.
     package var memory: Int?
+    /// Whether the levels of a quantised network are returned as the real numbers that they stand for.
+    package var isDequantized: Bool
 
     package init(
         _ feeds: [String: Tensor], wanted: [String] = [], target: Target? = nil, gradients: [String] = [], rules: BackwardRules = .gradient,
-        batch: Int? = nil, memory: Int? = nil
+        batch: Int? = nil, memory: Int? = nil, isDequantized: Bool = false
     ) {
         self.feeds = feeds
         self.wanted = wanted
@@ -28,6 +30,7 @@ package struct Evaluation {
         self.rules = rules
         self.batch = batch
         self.memory = memory
+        self.isDequantized = isDequantized
     }
 }
 
@@ -39,6 +42,8 @@ package struct Outcome {
     package var scores: [Double] = []
     /// The class that was chosen for each image, for an arg-max target.
     package var classes: [Int] = []
+    /// True when a gradient went straight through the rounding of a quantised network.
+    package var isStraightThrough = false
 
     /// Value that was asked for.
     package func value(_ name: String) throws -> Tensor {

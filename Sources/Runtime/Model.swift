@@ -168,6 +168,7 @@ package final class Model: Sendable {
         }
         result.scores = parts.flatMap(\.scores)
         result.classes = parts.flatMap(\.classes)
+        result.isStraightThrough = parts.contains(where: \.isStraightThrough)
         return result
     }
 
@@ -202,6 +203,7 @@ package final class Model: Sendable {
             }
         }
         if let score = plan.score { outcome.scores = try executor.value(score).doubles() }
+        outcome.isStraightThrough = plan.isStraightThrough
         if let classes = plan.classes { outcome.classes = try executor.value(classes).integers() }
         return outcome
     }
@@ -217,7 +219,7 @@ package final class Model: Sendable {
             feeds: evaluation.feeds.sorted { $0.key < $1.key }.map { .init(name: $0.key, type: TensorType(of: $0.value)) },
             wanted: evaluation.wanted, target: target, gradients: evaluation.gradients, rules: evaluation.rules.name,
             forwardHooks: control.hooks.filter { $0.phase == .forward }.map(\.name),
-            backwardHooks: control.hooks.filter { $0.phase == .backward }.map(\.name))
+            backwardHooks: control.hooks.filter { $0.phase == .backward }.map(\.name), isDequantized: evaluation.isDequantized)
         return try plans.plan(request) {
             let builder = PlanBuilder(
                 request: request, rules: evaluation.rules, operators: operators, passes: passes.after,

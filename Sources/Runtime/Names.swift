@@ -9,10 +9,14 @@ package struct Names: Sendable {
     init(_ graph: Graph) {
         var exact: [String: String] = [:]
         var modules: [String: String] = [:]
+        var last: Node?
         for node in graph.nodes {
+            // What one node of the file became lies one behind the other; the last computes its result.
+            let isContinued = last?.name == node.name && last?.origin == node.origin && !node.origin.isEmpty
+            last = node
             guard let first = node.outputs.first, let first else { continue }
             let value = graph[first].name
-            if exact[node.name] == nil { exact[node.name] = value }
+            if exact[node.name] == nil || isContinued { exact[node.name] = value }
             // The last node of a module computes what the module returns; so does the last of everything inside it.
             var path = Substring(node.module)
             while !path.isEmpty {

@@ -16,6 +16,8 @@ struct PlanRequest: Hashable, Sendable {
     var rules: String
     var forwardHooks: [String]
     var backwardHooks: [String]
+    /// Whether quantised values are returned as the real numbers that they stand for.
+    var isDequantized = false
 }
 
 /// A graph made ready for one set of shapes and requests: steps in order, and when each value is dropped.
@@ -49,6 +51,8 @@ final class Plan: Sendable {
     /// Hooked values: forward values by their names, gradients by the names of their values.
     let forwardHooks: [ValueID: String]
     let backwardHooks: [ValueID: String]
+    /// True when a gradient goes straight through the rounding of a quantised network.
+    let isStraightThrough: Bool
     /// Most bytes of activations alive at once, as far as shapes are known.
     let peakBytes: Int
 
@@ -72,7 +76,8 @@ final class Plan: Sendable {
 
     init(
         graph: Graph, steps: [Step], wanted: [String: ValueID], gradients: [String: ValueID?], score: ValueID?, classes: ValueID?,
-        targetWeights: ValueID?, forwardHooks: [ValueID: String], backwardHooks: [ValueID: String], peakBytes: Int
+        targetWeights: ValueID?, forwardHooks: [ValueID: String], backwardHooks: [ValueID: String], isStraightThrough: Bool = false,
+        peakBytes: Int
     ) {
         self.graph = graph
         self.steps = steps
@@ -83,6 +88,7 @@ final class Plan: Sendable {
         self.targetWeights = targetWeights
         self.forwardHooks = forwardHooks
         self.backwardHooks = backwardHooks
+        self.isStraightThrough = isStraightThrough
         self.peakBytes = peakBytes
     }
 }

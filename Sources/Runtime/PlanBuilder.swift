@@ -18,20 +18,28 @@ struct PlanBuilder {
         if let asked = request.target { target = try builder.attach(asked) }
         var gradients: [String: ValueID?] = [:]
         var hooked: [ValueID: String] = [:]
+        var isStraightThrough = false
         if let target, !(request.gradients.isEmpty && request.backwardHooks.isEmpty) {
             let wrt = try (request.gradients + request.backwardHooks).map { try find($0, in: builder.graph) }
             try checkDifferentiable(wrt, in: builder.graph)
             let derivative = try builder.graph.differentiated(
                 seeds: [(target.scored, target.seed)], wrt: wrt, rules: rules, operators: operators)
             builder.graph = derivative.graph
-            for name in request.gradients { gradients[name] = derivative.gradients[try find(name, in: builder.graph)] }
+            isStraightThrough = derivative.isStraightThrough
+            for name in request.gradients {
+                let id = try find(name, in: builder.graph)
+                gradients[name] = try derivative.gradients[id].map { try builder.byReal($0, of: id) }
+            }
             for name in request.backwardHooks {
                 if let id = derivative.gradients[try find(name, in: builder.graph)] { hooked[id] = name }
             }
         }
-        var graph = builder.graph
         var wanted: [String: ValueID] = [:]
-        for name in request.wanted { wanted[name] = try find(name, in: graph) }
+        for name in request.wanted {
+            let id = try find(name, in: builder.graph)
+            wanted[name] = request.isDequantized ? try builder.dequantized(id) : id
+        }
+        var graph = builder.graph
         var forwardHooks: [ValueID: String] = [:]
         for name in request.forwardHooks { forwardHooks[try find(name, in: graph)] = name }
         graph.outputs = Array(wanted.values) + gradients.values.compactMap { $0 } + [target?.score, target?.classes].compactMap { $0 }
@@ -43,7 +51,7 @@ struct PlanBuilder {
         return Plan(
             graph: graph, steps: steps, wanted: wanted, gradients: gradients, score: target?.score, classes: target?.classes,
             targetWeights: request.target.map { _ in target?.seed }?.flatMap { graph.inputs.contains($0) ? $0 : nil },
-            forwardHooks: forwardHooks, backwardHooks: hooked, peakBytes: peak)
+            forwardHooks: forwardHooks, backwardHooks: hooked, isStraightThrough: isStraightThrough, peakBytes: peak)
     }
 
     private func find(_ name: String, in graph: Graph) throws -> ValueID {
@@ -53,7 +61,7 @@ struct PlanBuilder {
 
     private func checkDifferentiable(_ values: [ValueID], in graph: Graph) throws {
         for id in values {
-            if let type = graph[id].type, !type.element.isFloat {
+            if let type = graph[id].type, !Gradients.isDifferentiable(id, in: graph) {
                 throw Failure.unsupported(
                     "'\(graph[id].name)' holds \(type.element); a gradient needs a floating-point value, such as the embedding that follows it"
                 )

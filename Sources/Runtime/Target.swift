@@ -111,7 +111,7 @@ extension Gradients {
     /// Adds the score of a target: its value (one per image), and the gradient of their sum at the scored value.
     mutating func attach(_ target: TargetPlan) throws -> (scored: ValueID, score: ValueID, seed: ValueID, classes: ValueID?) {
         guard let output = graph.id(of: target.output) else { throw Failure.notFound("no value '\(target.output)'") }
-        let scored = try scoredValue(output, target.score)
+        let scored = try scoredValue(dequantized(output), target.score)
         let type = try type(of: scored)
         guard let rank = type.rank, rank >= 1, type.element.isFloat else {
             throw Failure.unsupported("'\(graph[scored].name)' is \(type); a target needs a float tensor with a batch axis")
@@ -150,6 +150,10 @@ extension Gradients {
             if ["Softmax", "LogSoftmax", "Sigmoid"].contains(node.op) {
                 if score == .probability, node.op != "LogSoftmax" { return output }
                 return try replay(passed, on: input)
+            }
+            if ["QuantizeLinear", "DequantizeLinear", "FakeQuantize"].contains(node.op) {
+                at = input
+                continue
             }
             guard ["Identity", "Reshape", "Flatten", "Squeeze", "Cast"].contains(node.op), passed.count < 8 else { break }
             passed.append(node)

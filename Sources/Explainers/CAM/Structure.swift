@@ -103,7 +103,7 @@ struct Structure {
     private static func keepsAxes(_ op: String) -> Bool {
         [
             "Add", "Mul", "Sub", "Div", "Identity", "Relu", "Clip", "Gelu", "Sigmoid", "HardSwish", "HardSigmoid", "Silu", "Tanh", "Erf",
-            "Elu", "LeakyRelu", "Mish", "Cast",
+            "Elu", "LeakyRelu", "Mish", "Cast", "QuantizeLinear", "DequantizeLinear", "FakeQuantize",
         ].contains(op)
     }
 

@@ -41,6 +41,7 @@ struct RectifiedSignal {
             Evaluation(
                 request.feeds, target: target, gradients: [request.input], rules: rules, batch: request.batchSize, memory: request.memory),
             request.control)
+        request.noteRounding(of: outcome)
         var findings = Findings(map: try Maps.reduceChannels(outcome.gradient(request.input), reduce))
         findings.chosen["layer"] = .string(name)
         return findings

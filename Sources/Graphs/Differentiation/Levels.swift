@@ -55,6 +55,43 @@ enum Levels {
         return result
     }
 
+    /// What turns levels into the real numbers that they stand for.
+    struct Scale {
+        let scale: ValueID, zero: ValueID?
+        /// Axis and blocks, where there are several scales.
+        var attributes: [String: Attribute] = [:]
+    }
+
+    /// Of a value that holds levels: the scale that it was quantised with, here or before it was passed on. nil where the
+    /// graph does not tell.
+    static func scale(of id: ValueID, in graph: Graph) -> Scale? {
+        let producers = graph.producers()
+        var value = id
+        while producers[value.index] >= 0 {
+            let node = graph.nodes[producers[value.index]]
+            if let scale = scale(of: node) {
+                guard value == id || graph[scale.scale].type?.shape?.allSatisfy({ $0 == 1 }) ?? false else { return nil }
+                return scale
+            }
+            guard let places = carrying[node.op], let input = node.inputs.enumerated().first(where: { places.contains($0.0) })?.1 else {
+                return nil
+            }
+            value = input
+        }
+        return nil
+    }
+
+    private static func scale(of node: Node) -> Scale? {
+        switch node.op {
+        case "QuantizeLinear":
+            guard let scale = node.optional(3) ?? node.optional(1) else { return nil }
+            let attributes = node.attributes.filter { ["axis", "block_size"].contains($0.key) }
+            return Scale(scale: scale, zero: node.optional(2), attributes: attributes)
+        case "DynamicQuantizeLinear": return node.output(1).map { Scale(scale: $0, zero: node.output(2)) }
+        default: return nil
+        }
+    }
+
     private static func real(_ id: ValueID?, in g: inout Gradients) throws -> ValueID? {
         guard let id, let type = g.graph[id].type, type.element.isInteger else { return id }
         let result = try g.emit("Cast", [id], ["to": .int(Int(ElementType.float32.rawValue))])
@@ -64,6 +101,28 @@ enum Levels {
 }
 
 extension Gradients {
+    /// The real numbers that the levels `value` stand for; the value itself where it holds no levels.
+    package mutating func dequantized(_ value: ValueID) throws -> ValueID {
+        guard let type = graph[value].type, type.element.isInteger, let found = Levels.scale(of: value, in: graph) else { return value }
+        current = graph[value].name
+        return try emit("DequantizeLinear", [value, found.scale, found.zero], found.attributes)
+    }
+
+    /// The gradient by the real numbers that the levels `value` stand for, from the gradient by the levels; the same for other
+    /// values.
+    package mutating func byReal(_ gradient: ValueID, of value: ValueID) throws -> ValueID {
+        guard let type = graph[value].type, type.element.isInteger, let found = Levels.scale(of: value, in: graph) else { return gradient }
+        current = graph[value].name
+        return try emit("DequantizeLinear", [gradient, emit("Reciprocal", [found.scale])], found.attributes)
+    }
+
+    /// True for a value whose gradient exists: real numbers, or levels that stand for some.
+    package static func isDifferentiable(_ value: ValueID, in graph: Graph) -> Bool {
+        guard let element = graph[value].type?.element, !element.isFloat else { return true }
+        let marks = Levels.marked(in: graph)
+        return value.index < marks.count && marks[value.index] && Levels.scale(of: value, in: graph) != nil
+    }
+
     /// Says of a value that the walk made in place of another that it carries a gradient where the other does.
     mutating func depend(_ value: ValueID, like other: ValueID) {
         guard !depends.isEmpty else { return }

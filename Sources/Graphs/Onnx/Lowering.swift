@@ -66,5 +66,28 @@ package struct Lowerer {
         return output
     }
 
+    /// Adds what ONNX's operator becomes at an opset (by default the newest), in place of the node being lowered.
+    package mutating func emit(
+        onnx op: String, opset: Int = .max, _ inputs: [ValueID?], to outputs: [ValueID?], _ attributes: [String: Attribute] = [:]
+    ) throws {
+        let node = Node(
+            op: op, name: current.name, inputs: inputs, outputs: outputs, attributes: attributes, origin: current.origin,
+            module: current.module)
+        guard let lowering = operators.lowering(op, opset: opset) else { return try add(node) }
+        try lowering.apply(&self, node)
+    }
+
+    /// The same with one new inner output.
+    package mutating func emit(onnx op: String, opset: Int = .max, _ inputs: [ValueID?], _ attributes: [String: Attribute] = [:]) throws
+        -> ValueID
+    {
+        let output = graph.add("\(current.name)/\(op)")
+        try emit(onnx: op, opset: opset, inputs, to: [output], attributes)
+        return output
+    }
+
+    /// A new value, to be computed by what is emitted next.
+    package mutating func inner(_ name: String) -> ValueID { graph.add("\(current.name)/\(name)") }
+
     package mutating func constant(_ tensor: Tensor) -> ValueID { graph.constant(tensor, "\(current.name)/constant") }
 }

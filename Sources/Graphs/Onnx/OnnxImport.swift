@@ -162,7 +162,7 @@ struct GraphImporter {
     /// QuantizeLinear takes its result's type from its zero point, which has been widened; a Cast to a small type rounds to it.
     private func keepStorageTypes(_ node: OnnxNode, _ attributes: inout [String: Attribute]) {
         switch node.op {
-        case "QuantizeLinear":
+        case "QuantizeLinear", "com.microsoft:QuantizeLinear":
             guard node.inputs.count > 2, let type = stored[node.inputs[2]], attributes["output_dtype"]?.int ?? 0 == 0 else { return }
             attributes["output_dtype"] = .int(Int(type.rawValue))
         case "Cast", "CastLike": attributes["storage"] = storedType(of: node).map { .int(Int($0.rawValue)) }

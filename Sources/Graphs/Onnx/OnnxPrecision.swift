@@ -23,7 +23,7 @@ enum OnnxPrecision {
     /// The attribute with a type of the kernels in place of one of the files.
     static func widened(_ attribute: Attribute, named name: String, of op: String) -> Attribute {
         // The type that QuantizeLinear writes says at which numbers it saturates.
-        guard typeAttributes.contains(name), op != "QuantizeLinear", case .int(let number) = attribute,
+        guard typeAttributes.contains(name), !op.hasSuffix("QuantizeLinear"), case .int(let number) = attribute,
             let code = Int32(exactly: number), let type = ElementType(rawValue: code)
         else { return attribute }
         return .int(Int(computed(type).rawValue))

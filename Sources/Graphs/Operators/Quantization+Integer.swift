@@ -117,8 +117,8 @@ struct LevelOperand {
     /// The levels less their zero point, as real numbers. A list of zero points is given the shape `column` (nil: as it is).
     func real(_ l: inout Lowerer, _ type: ElementType, column: [Int]?) throws -> ValueID {
         if zero.map(l.isSingle) ?? true {
-            let one = l.constant(try Tensor.scalar(1.0).converted(to: type))
-            return try l.emit("DequantizeLinear", [levels, one, zero.map { try l.scalar($0) }])
+            let one = l.constant(try Tensor.scalar(Float(1)))
+            return try l.cast(l.emit("DequantizeLinear", [levels, one, zero.map { try l.scalar($0) }]), type)
         }
         guard let zero else { return levels }
         let shaped = try column.map { try l.column(zero, $0) } ?? zero

@@ -81,7 +81,8 @@ struct QuantizedType {
 
     /// The number of the type nearest to one that is whole, for integer types, or any.
     func nearest(_ level: Double) -> Double {
-        if isInteger { return min(max(level, limits.lowerBound), limits.upperBound) }
+        // NaN becomes the lowest.
+        if isInteger { return level > limits.lowerBound ? min(level, limits.upperBound) : limits.lowerBound }
         guard !level.isNaN, let layout = SmallFloats.Layout.of(type) else { return level }
         return Double(layout.value(code(level, saturates: true)))
     }
