@@ -84,45 +84,70 @@ static void softmax_grad_row(const float *dy, const float *y, float *dx, int64_t
     for (int64_t i = 0; i < n; i++) dx[i] = y[i] * (dy[i] - dot);
 }
 
-/* Sums long rows in blocks, the blocks in double precision. */
-static void mean_variance_row(const float *x, int64_t n, float *mean, float *variance) {
-    enum { BLOCK = 4096 };
-    double sum = 0.0, squares = 0.0;
-    for (int64_t i = 0; i < n; i += BLOCK) sum += sum_row(x + i, n - i < BLOCK ? n - i : BLOCK);
-    const float centre = (float)(sum / (double)n);
-    for (int64_t i = 0; i < n;) {
-        lanes a = { 0 };
-        int64_t end = n - i < BLOCK ? n : i + BLOCK;
-        for (; i + WIDTH <= end; i += WIDTH) { lanes d = LOAD(x + i) - SPLAT(centre); a += d * d; }
-        squares += lanes_sum(&a);
-        for (; i < end; i++) squares += (double)(x[i] - centre) * (x[i] - centre);
-    }
-    *mean = centre;
-    *variance = (float)(squares / (double)n);
+typedef double wide_lanes __attribute__((vector_size(64)));
+typedef float loose_half __attribute__((vector_size(32), aligned(4), may_alias));
+enum { WIDE = 8 };
+#define LOAD_WIDE(p) __builtin_convertvector(*(const loose_half *)(p), wide_lanes)
+
+static inline __attribute__((always_inline)) double wide_sum(const wide_lanes *a, const wide_lanes *b) {
+    double part[WIDE], sum = 0.0;
+    const wide_lanes both = *a + *b;
+    __builtin_memcpy(part, &both, sizeof part);
+    for (int i = 0; i < WIDE; i++) sum += part[i];
+    return sum;
 }
 
+/* In double precision: squares of large numbers overflow, and the mean of numbers far from zero would lose their differences. */
+static void mean_variance_row(const float *x, int64_t n, double *mean, double *variance) {
+    wide_lanes a = { 0 }, b = { 0 };
+    int64_t i = 0;
+    for (; i + 2 * WIDE <= n; i += 2 * WIDE) { a += LOAD_WIDE(x + i); b += LOAD_WIDE(x + i + WIDE); }
+    double sum = wide_sum(&a, &b);
+    for (; i < n; i++) sum += x[i];
+    const double centre = sum / (double)n;
+    const wide_lanes middle = centre - (wide_lanes){ 0 };
+    a = b = (wide_lanes){ 0 };
+    for (i = 0; i + 2 * WIDE <= n; i += 2 * WIDE) {
+        const wide_lanes c = LOAD_WIDE(x + i) - middle, d = LOAD_WIDE(x + i + WIDE) - middle;
+        a += c * c;
+        b += d * d;
+    }
+    double squares = wide_sum(&a, &b);
+    for (; i < n; i++) squares += (x[i] - centre) * (x[i] - centre);
+    *mean = centre;
+    *variance = squares / (double)n;
+}
+
+/* The difference comes first, with both halves of the mean: numbers far from zero would lose it otherwise. */
+static void normalize_row(const float *x, double mean, float scale, float shift, float *y, int64_t n) {
+    const float high = (float)mean, low = (float)(mean - (double)high);
+    for (int64_t i = 0; i < n; i++) y[i] = ((x[i] - high) - low) * scale + shift;
+}
+
+static inline float inverse_deviation(double variance, float epsilon) { return (float)(1.0 / __builtin_sqrt(variance + (double)epsilon)); }
+
 static void layer_norm_row(const float *x, const float *scale, const float *bias, float *y, int64_t n, float epsilon) {
-    float mean, variance;
+    double mean, variance;
     mean_variance_row(x, n, &mean, &variance);
-    const float r = 1.0f / __builtin_sqrtf(variance + epsilon);
-    if (bias) for (int64_t i = 0; i < n; i++) y[i] = (x[i] - mean) * r * scale[i] + bias[i];
-    else for (int64_t i = 0; i < n; i++) y[i] = (x[i] - mean) * r * scale[i];
+    const float r = inverse_deviation(variance, epsilon), high = (float)mean, low = (float)(mean - (double)high);
+    if (bias) for (int64_t i = 0; i < n; i++) y[i] = ((x[i] - high) - low) * r * scale[i] + bias[i];
+    else for (int64_t i = 0; i < n; i++) y[i] = ((x[i] - high) - low) * r * scale[i];
 }
 
 /* With h = (x - mean) r and g = dy scale: dx = r (g - mean(g) - h mean(g h)). */
 static void layer_norm_grad_row(const float *dy, const float *x, const float *scale, float *dx, int64_t n, float epsilon) {
-    float mean, variance;
+    double mean, variance;
     mean_variance_row(x, n, &mean, &variance);
-    const float r = 1.0f / __builtin_sqrtf(variance + epsilon);
+    const float r = inverse_deviation(variance, epsilon), high = (float)mean, low = (float)(mean - (double)high);
     lanes sums = { 0 }, products = { 0 };
     int64_t i = 0;
     for (; i + WIDTH <= n; i += WIDTH) {
         lanes g = LOAD(dy + i) * LOAD(scale + i);
         sums += g;
-        products += g * (LOAD(x + i) - SPLAT(mean));
+        products += g * (((LOAD(x + i) - SPLAT(high)) - SPLAT(low)) * SPLAT(r));
     }
     float sum = lanes_sum(&sums), product = lanes_sum(&products);
-    for (; i < n; i++) { float g = dy[i] * scale[i]; sum += g; product += g * (x[i] - mean); }
-    const float a = sum / (float)n, b = product * r * r / (float)n;
-    for (i = 0; i < n; i++) dx[i] = r * (dy[i] * scale[i] - a - (x[i] - mean) * b);
+    for (; i < n; i++) { float g = dy[i] * scale[i]; sum += g; product += g * (((x[i] - high) - low) * r); }
+    const float a = sum / (float)n, b = product / (float)n;
+    for (i = 0; i < n; i++) dx[i] = r * (dy[i] * scale[i] - a - ((x[i] - high) - low) * r * b);
 }

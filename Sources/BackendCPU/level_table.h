@@ -24,7 +24,7 @@ static const cpu_simd table = {
     },
     .sum = sum_row, .max = max_row, .dot = dot_row,
     .add_bias = add_bias, .add_bias_relu = add_bias_relu, .scale_shift = scale_shift, .axpy = axpy,
-    .softmax = softmax_row, .softmax_grad = softmax_grad_row, .mean_variance = mean_variance_row,
+    .softmax = softmax_row, .softmax_grad = softmax_grad_row, .mean_variance = mean_variance_row, .normalize = normalize_row,
     .layer_norm = layer_norm_row, .layer_norm_grad = layer_norm_grad_row,
     .taps_sum = taps_sum, .taps_max = taps_max,
     .product = product_whole, .product_half = product_half,

@@ -128,7 +128,7 @@ static void batch_planes(int64_t begin, int64_t end, void *payload) {
     for (int64_t i = begin; i < end; i++) {
         int64_t c = i % j->p->channels;
         float scale = j->scale[c] / sqrtf(j->variance[c] + j->p->epsilon);
-        j->simd->scale_shift(j->x + i * j->p->plane, scale, j->bias[c] - j->mean[c] * scale, j->y + i * j->p->plane, j->p->plane);
+        j->simd->normalize(j->x + i * j->p->plane, j->mean[c], scale, j->bias[c], j->y + i * j->p->plane, j->p->plane);
     }
 }
 
@@ -136,13 +136,12 @@ static void group_planes(int64_t begin, int64_t end, void *payload) {
     const channel_job *j = payload;
     int64_t count = j->p->channels / j->p->groups, plane = j->p->plane;
     for (int64_t i = begin; i < end; i++) {
-        float mean, variance;
+        double mean, variance;
         j->simd->mean_variance(j->x + i * count * plane, count * plane, &mean, &variance);
-        float r = 1.0f / sqrtf(variance + j->p->epsilon);
+        double r = 1.0 / sqrt(variance + j->p->epsilon);
         for (int64_t k = 0; k < count; k++) {
             int64_t group = i % j->p->groups, c = j->p->grouped_scale ? group : group * count + k, at = (i * count + k) * plane;
-            float scale = j->scale[c] * r;
-            j->simd->scale_shift(j->x + at, scale, j->bias[c] - mean * scale, j->y + at, plane);
+            j->simd->normalize(j->x + at, mean, (float)(j->scale[c] * r), j->bias[c], j->y + at, plane);
         }
     }
 }

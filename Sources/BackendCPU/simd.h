@@ -38,7 +38,9 @@ typedef struct cpu_simd {
 
     void (*softmax)(const float *x, float *y, int64_t n, bool logarithm);
     void (*softmax_grad)(const float *dy, const float *y, float *dx, int64_t n);
-    void (*mean_variance)(const float *x, int64_t n, float *mean, float *variance);
+    void (*mean_variance)(const float *x, int64_t n, double *mean, double *variance);
+    /* y = (x - mean) * scale + shift */
+    void (*normalize)(const float *x, double mean, float scale, float shift, float *y, int64_t n);
     void (*layer_norm)(const float *x, const float *scale, const float *bias, float *y, int64_t n, float epsilon);
     void (*layer_norm_grad)(const float *dy, const float *x, const float *scale, float *dx, int64_t n, float epsilon);
 

@@ -40,6 +40,23 @@ struct Trial {
         try graph.infer(node, operators: operators)
     }
 
+    /// One of ONNX's operators as the graph that it becomes.
+    init(lowering name: String, opset: Int, _ sample: Sample, element: ElementType = .float64, sizes: Sizes = .known) throws {
+        // What stands for the operator has a gradient, as its parts should.
+        guard let op = OperatorSet.standard["Identity"] else { throw Mismatch("there is no Identity") }
+        self.op = op
+        self.sample = sample
+        self.element = element
+        label = name
+        node = Node(op: name, name: name, inputs: [], outputs: [], attributes: sample.attributes)
+        for (position, input) in sample.inputs.enumerated() { node.inputs.append(try add(input, position, sizes, seed: UInt64(position))) }
+        node.outputs = (0..<sample.outputs).map { graph.add("y\($0)") }
+        var lowerer = Lowerer(operators: .standard)
+        lowerer.graph = graph
+        try lowerer.lower(node, opset: opset)
+        graph = lowerer.graph
+    }
+
     private mutating func add(_ input: Sample.Input, _ position: Int, _ sizes: Sizes, seed: UInt64) throws -> ValueID? {
         switch input {
         case .absent: return nil

@@ -159,12 +159,14 @@ struct GraphImporter {
         return id
     }
 
-    /// QuantizeLinear takes its result's type from its zero point, which has been widened; a Cast to a small type rounds to it.
+    /// QuantizeLinear takes its result's type from its zero point, and BitCast the bits of its input, which have been widened; a
+    /// Cast to a small type rounds to it.
     private func keepStorageTypes(_ node: OnnxNode, _ attributes: inout [String: Attribute]) {
         switch node.op {
         case "QuantizeLinear", "com.microsoft:QuantizeLinear":
             guard node.inputs.count > 2, let type = stored[node.inputs[2]], attributes["output_dtype"]?.int ?? 0 == 0 else { return }
             attributes["output_dtype"] = .int(Int(type.rawValue))
+        case "BitCast": attributes["from"] = node.inputs.first.flatMap { stored[$0] }.map { .int(Int($0.rawValue)) }
         case "Cast", "CastLike": attributes["storage"] = storedType(of: node).map { .int(Int($0.rawValue)) }
         default: break
         }
@@ -184,7 +186,7 @@ struct GraphImporter {
     /// that it reads.
     private func storedType(of node: OnnxNode) -> ElementType? {
         switch node.op {
-        case "Cast", "EyeLike", "RandomNormal", "RandomUniform", "SequenceEmpty":
+        case "Cast", "BitCast", "EyeLike", "RandomNormal", "RandomUniform", "SequenceEmpty":
             let asked = node.attributes.first { ["to", "dtype"].contains($0.name) }?.value
             guard case .int(let number) = asked, let type = ElementType(rawValue: Int32(clamping: number)) else { return nil }
             return OnnxPrecision.computed(type) == type ? nil : type

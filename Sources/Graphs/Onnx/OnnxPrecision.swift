@@ -22,8 +22,8 @@ enum OnnxPrecision {
 
     /// The attribute with a type of the kernels in place of one of the files.
     static func widened(_ attribute: Attribute, named name: String, of op: String) -> Attribute {
-        // The type that QuantizeLinear writes says at which numbers it saturates.
-        guard typeAttributes.contains(name), !op.hasSuffix("QuantizeLinear"), case .int(let number) = attribute,
+        // The type that QuantizeLinear writes says at which numbers it saturates, that of BitCast what the bits mean.
+        guard typeAttributes.contains(name), !op.hasSuffix("QuantizeLinear"), op != "BitCast", case .int(let number) = attribute,
             let code = Int32(exactly: number), let type = ElementType(rawValue: code)
         else { return attribute }
         return .int(Int(computed(type).rawValue))

@@ -5,7 +5,7 @@ internal import Tensors
 /// BitShift, Bitwise*; opset 7 and up).
 enum Arithmetic {
     static let operators =
-        [add, subtract, multiply, divide, Power.operation, modulo] + Variadic.operators + CumulativeSum.operators + Bits.operators
+        [add, subtract, multiply, divide, Power.operation, modulo] + Variadic.operators + Cumulative.operators + Bits.operators
 
     private static let add = binary("Add", { $0 + $1 }, { $0 &+ $1 }) { g, n, dy in [dy, dy] }
 
@@ -138,59 +138,6 @@ enum Power {
         let isPositive = try g.isAbove(a, 0)
         let logarithm = try g.emit("Log", [g.select(isPositive, a, g.number(1, like: a))])
         return [da, try g.cast(g.mul(dy, g.mul(g.output(n), logarithm)), like: given)]
-    }
-}
-
-/// ONNX CumSum and CumProd (opset 26): running sums and products along an axis given as input.
-enum CumulativeSum {
-    static let operators = [sum, product]
-
-    private static let sum = Operator(
-        "CumSum", arity: 2...2, infer: { [try $0.type(0)] },
-        compute: { [try compute($0, from: 0, +, &+)] },
-        vjp: { g, n, dy in
-            guard let arriving = dy[0] else { return [nil, nil] }
-            var attributes = n.attributes
-            attributes["reverse"] = .int(n.attributes["reverse"]?.int == 1 ? 0 : 1)
-            return [try g.emit("CumSum", [arriving, g.input(n, 1)], attributes), nil]
-        },
-        samples: [
-            Sample([.real(2, 3, 2), .integers([], [1])]), Sample([.real(4), .integers([1], [-1])], ["exclusive": .int(1)]),
-            Sample([.real(2, 3), .integers([], [0])], ["reverse": .int(1), "exclusive": .int(1)]),
-        ])
-
-    private static let product = Operator(
-        "CumProd", arity: 2...2, infer: { [try $0.type(0)] }, compute: { [try compute($0, from: 1, *, &*)] },
-        noGradient: "dividing by the input would fail at zeros",
-        samples: [
-            Sample([.real(2, 3, 2), .integers([], [1])]),
-            Sample([.integers([4], [1, 2, 3, 4]), .integers([1], [0])], ["exclusive": .int(1)]),
-        ])
-
-    private static func compute(
-        _ c: Call, from start: Int64, _ real: (Double, Double) -> Double, _ integer: (Int64, Int64) -> Int64
-    ) throws -> Tensor {
-        let x = try c.tensor(0)
-        if x.type.isFloat { return try running(c, x.converted(to: .float64), Double(start), real).converted(to: x.type) }
-        return try running(c, x.converted(to: .int64), start, integer).converted(to: x.type)
-    }
-
-    private static func running<T: Element>(_ c: Call, _ x: Tensor, _ start: T, _ body: (T, T) -> T) throws -> Tensor {
-        let rows = Rows(x.shape, axis: try Shape.axis(c.ints(1, or: "axis")?.first ?? 0, rank: x.shape.count))
-        let exclusive = c.flag("exclusive"), reverse = c.flag("reverse")
-        return try x.read(T.self) { x in
-            try Tensor.make(rows.shape, T.self) { y in
-                rows.forEach { first in
-                    var total = start
-                    for k in 0..<rows.length {
-                        let at = first + (reverse ? rows.length - 1 - k : k) * rows.step
-                        let next = body(total, x[at])
-                        y[at] = exclusive ? total : next
-                        total = next
-                    }
-                }
-            }
-        }
     }
 }
 

@@ -6,6 +6,7 @@ enum Attention {
     static let lowerings = [
         Lowering("Attention", since: 23) { try lower(&$0, $1) },
         Lowering("RotaryEmbedding", since: 23) { try lowerRotary(&$0, $1) },
+        Lowering("ai.onnx.preview:FlexAttention", since: 1) { try lowerFlex(&$0, $1) },
     ]
 
     /// softmax(scale Q K^T, capped, + bias) V for each head.
@@ -69,7 +70,7 @@ enum Attention {
     }
 
     /// Each head `count` times in a row, for queries that share keys.
-    private static func repeated(_ l: inout Lowerer, _ x: ValueID, _ count: Int) throws -> ValueID {
+    static func repeated(_ l: inout Lowerer, _ x: ValueID, _ count: Int) throws -> ValueID {
         guard count > 1 else { return x }
         let (heads, overflow) = try size(l, x, 1).multipliedReportingOverflow(by: count)
         guard !overflow else { throw Failure.shape("too many heads") }

@@ -3,6 +3,15 @@ internal import Tensors
 
 /// Range (opset 11), ConstantOfShape (9) and NonMaxSuppression (10).
 extension Indexing {
+    /// The limit only decides how many numbers there are.
+    private static let rangeBack: Operator.VJP = { g, n, dy in
+        guard let dy = dy[0] else { return [nil, nil, nil] }
+        let start = try g.input(n, 0), delta = try g.input(n, 2)
+        let places = try g.emit("CumSum", [g.ones(like: dy, from: 0), g.integers([0])], ["exclusive": .int(1)])
+        let steps = try g.sum(g.mul(dy, places), nil, keepdims: false)
+        return [try g.reshape(g.sum(dy, nil, keepdims: false), like: start), nil, try g.reshape(steps, like: delta)]
+    }
+
     static let generators = [
         Operator(
             "Range", arity: 3...3,
@@ -34,8 +43,9 @@ extension Indexing {
                     try Tensor.make([count], Double.self) { y in for i in y.indices { y[i] = first + Double(i) * step } }.converted(
                         to: start.type)
                 ]
-            }, noGradient: "its length jumps with the limit",
+            }, vjp: rangeBack,
             samples: [
+                Sample([.values([], [0.5]), .values([], [4.2]), .values([], [0.75])]),
                 Sample([.integers([], [2]), .integers([], [10]), .integers([], [3])]),
                 Sample([.integers([], [5]), .integers([], [-1]), .integers([], [-2])]),
             ]),

@@ -38,7 +38,7 @@ extension Lowerer {
 
     /// `x` in another element type.
     mutating func cast(_ x: ValueID, _ type: ElementType) throws -> ValueID {
-        try element(x) == type ? x : emit("Cast", [x], ["to": .int(Int(type.rawValue))])
+        graph[x].type?.element == type ? x : try emit("Cast", [x], ["to": .int(Int(type.rawValue))])
     }
 
     mutating func reshape(_ x: ValueID, _ shape: [Int]) throws -> ValueID { try emit("Reshape", [x, vector(shape)]) }

@@ -53,8 +53,15 @@ package struct OperatorSet: Sendable {
             RandomNumbers.operators,
             Folding.operators,
             DeformableConvolution.operators,
+<<<<<<< HEAD
             Text.operators,
         ].flatMap { $0.map(TextMovement.supporting) },
+=======
+            LinearAttention.operators,
+            BitCast.operators,
+            ImageDecoding.operators,
+        ].flatMap { $0 },
+>>>>>>> 0fc2c75 (Gradients of recurrent layers and running products; linear and flexible attention, BitCast, ImageDecoder; norms of extreme numbers on the CPU backend)
         [
             LegacyBroadcast.lowerings,
             Softmax.lowerings,
