@@ -78,7 +78,14 @@ package enum MethodList {
             let findings = try type.init(settings).explain(request)
             return try Manifest(method: type.method, request: request, settings: settings).explanation(findings)
         } catch let failure as Failure where failure.kind != .callback && failure.kind != .cancelled {
-            throw failure.at(name)
+            throw advised(failure).at(name)
         }
+    }
+
+    /// Names the methods that work without gradients where a gradient does not exist.
+    private static func advised(_ failure: Failure) -> Failure {
+        guard failure.kind == .unsupported, failure.message.contains("has no gradient") else { return failure }
+        let others = explainers.map { $0.method }.filter { !$0.needs.contains(.gradient) }.map(\.name)
+        return others.isEmpty ? failure : Failure(.unsupported, "\(failure.message): \(others.joined(separator: ", "))")
     }
 }

@@ -32,7 +32,8 @@ package enum Flops {
         "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Transpose", "Concat", "Split", "Slice", "SliceGrad", "Pad", "Expand",
         "Tile", "Gather", "GatherElements", "GatherND", "Compress", "CenterCropPad", "ConstantOfShape", "DepthToSpace", "SpaceToDepth",
         "EyeLike", "OneHot", "Range", "ReverseSequence", "Shape", "Size", "Trilu", "Where", "Cast", "CastLike", "MaxUnpool", "MaxPoolPick",
-        "ArgMax", "ArgMin", "TopK", "Unique", "NonZero", "NonMaxSuppression", "Hardmax", "And", "Or", "Xor", "Not", "BitShift", "BitwiseAnd",
+        "ArgMax", "ArgMin", "TopK", "Unique", "NonZero", "NonMaxSuppression", "Hardmax", "And", "Or", "Xor", "Not", "BitShift",
+        "BitwiseAnd",
         "BitwiseNot", "BitwiseOr", "BitwiseXor", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "IsInf", "IsNaN",
         "ai.onnx.ml:ArrayFeatureExtractor", "ai.onnx.ml:Binarizer", "ai.onnx.ml:ClassLabels",
     ]
@@ -42,8 +43,10 @@ package enum Flops {
 
     /// One operation for each element of the output.
     private static let pointwise = [
-        "Abs", "Acos", "Acosh", "Add", "Asin", "Asinh", "Atan", "Atanh", "Ceil", "Celu", "Clip", "ClipGrad", "Cos", "Cosh", "CumProd", "CumSum",
-        "Div", "Elu", "Erf", "Exp", "FakeQuantizeGrad", "Floor", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Log", "Mish", "Mod", "Mul",
+        "Abs", "Acos", "Acosh", "Add", "Asin", "Asinh", "Atan", "Atanh", "Ceil", "Celu", "Clip", "ClipGrad", "Cos", "Cosh", "CumProd",
+        "CumSum",
+        "Div", "Elu", "Erf", "Exp", "FakeQuantizeGrad", "Floor", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Log", "Mish", "Mod",
+        "Mul",
         "Neg", "PRelu", "Pow", "Reciprocal", "Relu", "ReluGrad", "Round", "Selu", "Shrink", "Sigmoid", "Sign", "Silu", "Sin", "Sinh",
         "Softplus", "Softsign", "Sqrt", "Sub", "Swish", "Tan", "Tanh", "ThresholdedRelu", "ai.onnx.ml:PostTransform",
     ]
@@ -135,7 +138,8 @@ package enum Flops {
 
     /// Products of one input row with W and of one state with R, and about ten operations per hidden unit and gate.
     private static func recurrent(_ node: NodeSizes, gates: Double) -> Double? {
-        guard let steps = node.dim(0, 0), let batch = node.dim(0, 1), let w = node.input(1), let r = node.input(2), let hidden = node.lastDim(2)
+        guard let steps = node.dim(0, 0), let batch = node.dim(0, 1), let w = node.input(1), let r = node.input(2),
+            let hidden = node.lastDim(2)
         else { return nil }
         let directions = node.dim(1, 0) ?? 1
         return steps * batch * (2 * (w + r) + 10 * gates * hidden * directions)
@@ -183,7 +187,9 @@ struct NodeSizes {
     func inputs(_ index: Int, from axis: Int) -> Double? { product(dims(index), from: axis) }
     /// Elements of the first output that is there.
     func output() -> Double? { outputs(from: 0) }
-    func outputs(from axis: Int) -> Double? { product(node.outputs.lazy.compactMap { $0 }.first.flatMap { graph[$0].type?.dims }, from: axis) }
+    func outputs(from axis: Int) -> Double? {
+        product(node.outputs.lazy.compactMap { $0 }.first.flatMap { graph[$0].type?.dims }, from: axis)
+    }
 
     private func dims(_ index: Int) -> [Dim]? { hasInput(index) ? node.inputs[index].flatMap { graph[$0].type?.dims } : nil }
 

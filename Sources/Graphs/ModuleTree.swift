@@ -119,13 +119,16 @@ private struct Builder {
 
     private func isInside(_ path: String, _ outer: String) -> Bool {
         guard path.hasPrefix(outer) else { return false }
-        return path.utf8.count == outer.utf8.count || path.utf8[path.utf8.index(path.utf8.startIndex, offsetBy: outer.utf8.count)] == UInt8(ascii: ".")
+        return path.utf8.count == outer.utf8.count
+            || path.utf8[path.utf8.index(path.utf8.startIndex, offsetBy: outer.utf8.count)] == UInt8(ascii: ".")
     }
 
     mutating func findKinds() {
         for index in modules.indices where modules[index].kind.isEmpty && index > 0 {
             let origins = Set(modules[index].nodes.map { graph.nodes[$0].origin })
-            if origins.count == 1, Set(modules[index].nodes.map { graph.nodes[$0].name }).count == 1 { modules[index].kind = origins.first ?? "" }
+            if origins.count == 1, Set(modules[index].nodes.map { graph.nodes[$0].name }).count == 1 {
+                modules[index].kind = origins.first ?? ""
+            }
         }
     }
 

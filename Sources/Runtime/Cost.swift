@@ -87,7 +87,8 @@ extension Model {
                 let symbol = dims.first.flatMap { $0.isSymbolic ? $0 : nil }
                 let shape = try dims.map { dim in
                     guard let size = dim == symbol ? 1 : dim.value else {
-                        throw Failure.invalid("input '\(input.name)' is \(type), sizes of which are open: feed a tensor of the shape that is meant")
+                        throw Failure.invalid(
+                            "input '\(input.name)' is \(type), sizes of which are open: feed a tensor of the shape that is meant")
                     }
                     return size
                 }

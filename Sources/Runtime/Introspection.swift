@@ -37,7 +37,8 @@ package struct Introspection: Sendable {
     package func total(_ indices: [Int]) -> NodeFacts {
         indices.reduce(into: NodeFacts(flops: 0)) { sum, index in
             sum.parameters += nodes[index].parameters
-            sum.flops = sum.flops.flatMap { sum in nodes[index].flops.flatMap { sum.addingReportingOverflow($0).overflow ? nil : sum + $0 } }
+            sum.flops = sum.flops.flatMap { sum in nodes[index].flops.flatMap { sum.addingReportingOverflow($0).overflow ? nil : sum + $0 }
+            }
         }
     }
 
@@ -59,7 +60,9 @@ package struct Introspection: Sendable {
         let made = graph.producers()
         return graph.nodes.map { node in
             node.inputs.reduce(0) { sum, input in
-                guard let input, made[input.index] < 0, !seen[input.index], let weight = graph[input].constant, weight.isParameter else { return sum }
+                guard let input, made[input.index] < 0, !seen[input.index], let weight = graph[input].constant, weight.isParameter else {
+                    return sum
+                }
                 seen[input.index] = true
                 return sum + weight.count
             }

@@ -23,7 +23,7 @@ struct PlanBuilder {
             let wrt = try (request.gradients + request.backwardHooks).map { try find($0, in: builder.graph) }
             try checkDifferentiable(wrt, in: builder.graph)
             let derivative = try builder.graph.differentiated(
-                seeds: [(target.scored, target.seed)], wrt: wrt, rules: rules, operators: operators)
+                seeds: [(target.scored, target.seed)], wrt: wrt, rules: rules, operators: operators, mustReach: true)
             builder.graph = derivative.graph
             isStraightThrough = derivative.isStraightThrough
             for name in request.gradients {

@@ -11,9 +11,11 @@ extension Graph {
     }
 
     /// Adds the nodes that carry the `seeds` (a value and the gradient that arrives at it) back to the values `wrt`.
-    /// Only nodes between the two are walked.
+    /// Only nodes between the two are walked. With `mustReach` it throws where the seeds depend on the values by integers or
+    /// truths alone: that is no zero gradient but none.
     package func differentiated(
-        seeds: [(value: ValueID, gradient: ValueID)], wrt: [ValueID], rules: BackwardRules = .gradient, operators: OperatorSet
+        seeds: [(value: ValueID, gradient: ValueID)], wrt: [ValueID], rules: BackwardRules = .gradient, operators: OperatorSet,
+        mustReach: Bool = false
     ) throws -> Derivative {
         var walk = ReverseWalk(builder: Gradients(graph: self, operators: operators), rules: rules, levels: Levels.marked(in: self))
         let depends = dependents(of: Set(wrt))
@@ -24,7 +26,24 @@ extension Graph {
         }
         var gradients: [ValueID: ValueID] = [:]
         for value in wrt { gradients[value] = try walk.total(value) }
+        if mustReach, gradients.isEmpty, let cut = walk.cut, let node = discretizer(of: cut, depends) {
+            let reason = operators[node.op]?.noGradient ?? "its result is not of real numbers"
+            throw Failure.unsupported("\(node.label): \(node.op) has no gradient (\(reason)); \(ReverseWalk.advice)")
+        }
         return Derivative(graph: walk.builder.graph, gradients: gradients, isStraightThrough: walk.builder.isStraightThrough)
+    }
+
+    /// The node that made integers or truths of real numbers on the way to a value.
+    private func discretizer(of value: ValueID, _ depends: [Bool]) -> Node? {
+        let producers = producers()
+        var value = value
+        while producers[value.index] >= 0 {
+            let node = nodes[producers[value.index]], inputs = node.inputs.compactMap { $0 }.filter { depends[$0.index] }
+            if inputs.contains(where: { self[$0].type?.element.isFloat ?? false }) { return node }
+            guard let next = inputs.first else { return nil }
+            value = next
+        }
+        return nil
     }
 
     /// By value: true when it is computed from one of `roots`, or is one.
@@ -43,6 +62,9 @@ private struct ReverseWalk {
     let rules: BackwardRules
     /// Which integer values carry gradients, see `Levels`.
     private let levels: [Bool]
+    /// The first value that is no real number and that the seeds depend on.
+    private(set) var cut: ValueID?
+    static let advice = "methods that only run the model still work"
     /// Contributions to each value's gradient, not yet added up.
     private var parts: [ValueID: [ValueID]] = [:]
 
@@ -78,10 +100,10 @@ private struct ReverseWalk {
         do {
             let leaving = try rule(for: node)(&builder, Levels.real(node, levels, in: &builder) ?? node, arriving)
             for (input, gradient) in zip(node.inputs, leaving) {
-                guard let input, let gradient, depends[input.index] else { continue }
-                guard carriesGradient(input) else { continue }
+                guard let input, let gradient, depends[input.index], carriesGradient(input) else { continue }
                 try accumulate(gradient, into: input)
             }
+            cut = cut ?? node.inputs.lazy.compactMap { $0 }.first { depends[$0.index] && !carriesGradient($0) }
         } catch let failure as Failure {
             throw failure.at("gradient of \(node.label)")
         }
@@ -92,7 +114,7 @@ private struct ReverseWalk {
         guard let op = builder.operators[node.op] else { throw Failure.unsupported("operator \(node.op) is not supported") }
         guard let vjp = op.vjp else {
             throw Failure.unsupported(
-                "\(node.op) has no gradient\(op.noGradient.map { " (\($0))" } ?? ""); methods that only run the model still work")
+                "\(node.op) has no gradient\(op.noGradient.map { " (\($0))" } ?? ""); \(ReverseWalk.advice)")
         }
         return vjp
     }

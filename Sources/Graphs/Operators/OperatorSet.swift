@@ -53,15 +53,11 @@ package struct OperatorSet: Sendable {
             RandomNumbers.operators,
             Folding.operators,
             DeformableConvolution.operators,
-<<<<<<< HEAD
-            Text.operators,
-        ].flatMap { $0.map(TextMovement.supporting) },
-=======
             LinearAttention.operators,
             BitCast.operators,
             ImageDecoding.operators,
-        ].flatMap { $0 },
->>>>>>> 0fc2c75 (Gradients of recurrent layers and running products; linear and flexible attention, BitCast, ImageDecoder; norms of extreme numbers on the CPU backend)
+            Text.operators,
+        ].flatMap { $0.map(TextMovement.supporting) },
         [
             LegacyBroadcast.lowerings,
             Softmax.lowerings,

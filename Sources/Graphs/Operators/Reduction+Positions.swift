@@ -13,7 +13,7 @@ extension Reduction {
                 if c.flag("keepdims", default: true) { dims[axis] = 1 } else { dims.remove(at: axis) }
                 return TensorType.list(.int64, dims)
             },
-            compute: { [try positions($0, isBetter)] }, vjp: Rule.zero,
+            compute: { [try positions($0, isBetter)] }, noGradient: "its result is a position",
             samples: [
                 Sample([.real(2, 3, 4)], ["axis": .int(-1)]), Sample([.real(2, 3, 4)], ["axis": .int(1), "keepdims": .int(0)]),
                 Sample([.integers([2, 3], [5, 5, 1, 0, 2, 2])], ["axis": .int(1), "select_last_index": .int(1)]),
