@@ -26,8 +26,9 @@ from .errors import (
 from .explanation import Explanation
 from .image import Picture
 from .methods import Method, Methods, Parameter, methods
-from .model import Metadata, Model, Value, load
+from .model import Model, load
 from .runtime import Backend, Runtime, backends
+from .structure import Cost, Metadata, Module, Value
 from .target import Target
 
 __version__ = "0.1.0"
@@ -44,6 +45,7 @@ __all__ = [
     "CallbackError",
     "Cancel",
     "CancelledError",
+    "Cost",
     "Explanation",
     "FileError",
     "InvalidError",
@@ -52,6 +54,7 @@ __all__ = [
     "Methods",
     "MissingFileError",
     "Model",
+    "Module",
     "NotFoundError",
     "OutOfMemoryError",
     "Parameter",

@@ -13,7 +13,7 @@ from ._tensor import Tensor, as_array, wrap
 from .errors import InvalidError
 
 if TYPE_CHECKING:
-    from .model import Value
+    from .structure import Value
 
 #: A preset by name, or settings by name; None: inputs are arrays.
 Preprocess = Union[str, Mapping[str, Any], None]

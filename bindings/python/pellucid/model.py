@@ -8,7 +8,7 @@ import os
 import threading
 import weakref
 from functools import cached_property
-from typing import Any, ContextManager, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, ContextManager, Dict, Iterator, List, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
@@ -17,26 +17,16 @@ from ._control import Call, Cancel, HookCallback, ProgressCallback, active_hook
 from ._library import address, check, library
 from ._feeds import Feeds, Preprocess
 from ._options import Options, encode, options
-from ._tensor import DTYPE_NAMES, Tensor, unwrap
+from ._tensor import Tensor, unwrap
 from .errors import InvalidError, MissingFileError, NotFoundError
 from .explanation import Explanation
 from .labels import Labels, read as read_labels
 from .runtime import Runtime, shared_runtime, text
+from .structure import Cost, Metadata, Module, Value, cost_of, modules_of, value_at
 from .target import NativeTarget, Target, as_target
 
 TargetLike = Union[Target, int, Sequence[int], None]
 Progress = Union[ProgressCallback, bool, None]
-
-
-class Value(NamedTuple):
-    """What is known about a value of a model before it runs."""
-
-    name: str  #: ONNX value name
-    dtype: Optional[str]  #: element type, named as in NumPy; None: unknown
-    shape: Optional[Tuple[Union[int, str], ...]]  #: symbols as text ("?": unknown); None: unknown rank
-    op: str  #: ONNX operator that computes it; empty for inputs and weights
-    node: str  #: name of that node
-    module: str  #: module path that the exporter recorded, as "layer4.1.conv2"; may be empty
 
 
 def load(
@@ -120,7 +110,7 @@ class Model:
         if not self._release.alive:
             return "<Model closed>"
         name = self._source or self.metadata.get("graph", "")
-        size = f"{len(self.layers)} layers, {len(self.weights)} weights, backend {self.metadata.get('backend', '?')}"
+        size = f"{self._count(_abi.LAYER)} layers, {self._count(_abi.WEIGHT)} weights, backend {self.metadata.get('backend', '?')}"
         return f"<Model {name}: {_signature(self.inputs)} → {_signature(self.outputs)}; {size}>"
 
     def close(self) -> None:
@@ -161,14 +151,34 @@ class Model:
         return self._values(_abi.WEIGHT)
 
     @cached_property
+    def modules(self) -> Module:
+        """The whole model with its modules inside, as its author wrote them; printed as a table.
+
+        >>> for module in model.modules:
+        ...     print(module.name, module.kind, module.parameters, module.flops)
+        >>> model.modules["layer4.1"].shape
+        """
+        with self._use() as handle:
+            return modules_of(handle)
+
+    @cached_property
     def metadata(self) -> Metadata:
         """Metadata of the file and facts about the model, by key."""
-        return Metadata(self)
+        return Metadata(self._metadata)
+
+    def _metadata(self, key: str) -> Optional[str]:
+        with self._use() as handle:
+            value = library().pellucid_model_metadata(handle, encode(key))
+        return None if value is None else text(value)
 
     def _values(self, kind: int) -> List[Value]:
         with self._use() as handle:
             count = check(library().pellucid_model_value_count(handle, kind))
-            return [_value_at(handle, kind, index) for index in range(count)]
+            return [value_at(handle, kind, index) for index in range(count)]
+
+    def _count(self, kind: int) -> int:
+        with self._use() as handle:
+            return check(library().pellucid_model_value_count(handle, kind))
 
     def run(
         self,
@@ -329,6 +339,45 @@ class Model:
         assert explanation is not None
         return explanation
 
+    def cost(
+        self,
+        method: Optional[str] = None,
+        x: Any = None,
+        target: TargetLike = None,
+        *,
+        score: Optional[str] = None,
+        output: Optional[str] = None,
+        preprocess: Preprocess = None,
+        **options: Any,
+    ) -> Cost:
+        """What a call would take at most, without making it.
+
+        Args:
+            method: As in :meth:`explain`. Default: what :meth:`run` takes.
+            x: As in :meth:`run`; only its shape counts. Default for a run: one image of the model's own size.
+            target: As in :meth:`explain`.
+            score: As in :meth:`explain`.
+            output: As in :meth:`explain`.
+            preprocess: As in :meth:`run`.
+            options: As in :meth:`explain`.
+
+        >>> print(model.cost("smoothgrad", x, n_samples=100))
+        100 forwards, 100 backwards, 21.4 MB, 235 G FLOPs
+        """
+        info = _abi.Cost(struct_size=ctypes.sizeof(_abi.Cost))
+        feeds = None if x is None else Feeds(self.inputs, x, preprocess)
+        table, count = (None, 0) if feeds is None else (feeds.table, len(feeds.table))
+        with self._use() as handle:
+            if method is None:
+                if options:
+                    raise TypeError(f"a run has no options: {', '.join(options)}")
+                check(library().pellucid_model_cost(ctypes.byref(info), handle, table, count))
+            else:
+                native, settings = NativeTarget(as_target(target, score, output)), Options(options)
+                arguments = (handle, encode(method), table, count, ctypes.byref(native.struct), settings.handle)
+                check(library().pellucid_explain_cost(ctypes.byref(info), *arguments))
+        return cost_of(info)
+
     def hook(self, value: str, fn: HookCallback, phase: str = "forward") -> ContextManager[None]:
         """Observes or replaces a value in all calls that this thread or task makes on the model inside the block.
 
@@ -344,35 +393,6 @@ class Model:
         return active_hook(self, value, fn, phase)
 
 
-class Metadata(Mapping[str, str]):
-    """Metadata of a model by key.
-
-    Any key of the file may be asked for; listed are those that every model may have: ``producer``,
-    ``producer_version``, ``domain``, ``graph``, ``ir_version``, ``opset``, ``hash``, ``backend``.
-    """
-
-    KEYS = ("producer", "producer_version", "domain", "graph", "ir_version", "opset", "hash", "backend")
-
-    def __init__(self, model: Model):
-        self._model = model
-
-    def __getitem__(self, key: str) -> str:
-        with self._model._use() as handle:
-            value = library().pellucid_model_metadata(handle, encode(key))
-        if value is None:
-            raise KeyError(key)
-        return text(value)
-
-    def __iter__(self) -> Iterator[str]:
-        return (key for key in self.KEYS if key in self)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def __repr__(self) -> str:
-        return repr(dict(self))
-
-
 def _collect(call: Call, status: int, handles: Any, feeds: Feeds) -> List[np.ndarray]:
     """Arrays over the outputs of a call, which are owned before anything is raised."""
     tensors = [Tensor(handle) for handle in handles if handle]
@@ -386,22 +406,6 @@ def _names(names: Union[str, Sequence[str], None]) -> List[str]:
 
 def _texts(names: Sequence[str]) -> Any:
     return (ctypes.c_char_p * len(names))(*map(encode, names))
-
-
-def _value_at(handle: int, kind: int, index: int) -> Value:
-    info = _abi.ValueInfo(struct_size=ctypes.sizeof(_abi.ValueInfo))
-    check(library().pellucid_model_value_at(handle, kind, index, ctypes.byref(info)))
-    return Value(
-        text(info.name), DTYPE_NAMES.get(info.dtype), _shape(info), text(info.op), text(info.node), text(info.module)
-    )
-
-
-def _shape(info: _abi.ValueInfo) -> Optional[Tuple[Union[int, str], ...]]:
-    if info.rank < 0:
-        return None
-    return tuple(
-        info.dims[axis] if info.dims[axis] >= 0 else text(info.dim_names[axis]) or "?" for axis in range(info.rank)
-    )
 
 
 def _signature(values: List[Value]) -> str:
