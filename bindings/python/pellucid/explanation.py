@@ -154,6 +154,11 @@ class Explanation:
         return float(self.data.get("seconds", 0.0))
 
     @property
+    def stopped(self) -> Optional[str]:
+        """"deadline" where a method that samples had to end early and gives what it had; else None."""
+        return self.data.get("stopped")
+
+    @property
     def warnings(self) -> List[str]:
         """What is odd about the result, in words: a map that is zero everywhere, and the like."""
         return list(self.data.get("warnings", []))

@@ -202,7 +202,8 @@ class Model:
                 the mapping says nothing. Default: inputs are arrays.
             progress: A callable ``(fraction, stage)``, fraction from 0 to 1, whose true result cancels; or True for a bar.
                 Default: silence.
-            deadline: Seconds after which the call is cancelled. Default: none.
+            deadline: Seconds after which the call is cancelled; a method that samples then gives what it has, see
+                :attr:`Explanation.stopped`. Default: none.
             cancel: A flag that another thread may set. Default: none.
 
         Returns:

@@ -182,9 +182,18 @@ class ControlTest(ModelTest):
 
     def test_deadline(self):
         start = time.monotonic()
-        with self.assertRaises(pellucid.CancelledError):
-            self.explain(deadline=0.05)
+        explanation = self.model.explain("smoothgrad", self.x, target=1, n_samples=10**6, deadline=0.2)
         self.assertLess(time.monotonic() - start, 5)
+        self.assertEqual(explanation.stopped, "deadline")
+        self.assertIn("standard_error", explanation.tensors)
+        self.assertTrue(explanation.warnings)
+        self.assertIsNone(self.model.explain("smoothgrad", self.x, n_samples=2).stopped)
+
+    def test_deadline_before_anything_is_known(self):
+        with self.assertRaises(pellucid.CancelledError):
+            self.explain(deadline=1e-9)
+        with self.assertRaises(pellucid.CancelledError):
+            self.model.run(self.x, deadline=1e-9)
 
     def test_cancel_from_another_thread(self):
         stop = pellucid.Cancel()

@@ -49,7 +49,7 @@ class ModuleTest(unittest.TestCase):
     def test_words(self):
         lines = str(self.root).splitlines()
         self.assertEqual(len(lines), len(list(self.root)))
-        self.assertRegex(lines[0], r"^\(model\) +float32\[1, 1000\], 4\.\d+ M parameters, 7\d\d M FLOPs$")
+        self.assertRegex(lines[0], r"^\(model\) +EfficientNet, float32\[1, 1000\], 4\.\d+ M parameters, 7\d\d M FLOPs$")
         self.assertRegex(repr(self.root["_blocks.2"]), r"^<Module _blocks\.2: .*float32\[1, 24, 56, 56\].*>$")
 
     def test_a_file_without_module_names(self):
