@@ -3,7 +3,8 @@ internal import Tensors
 /// Arithmetic of nodes, from shapes alone. A multiplication and an addition are one operation each, and so is a function
 /// such as exp; moving, sorting and choosing elements costs nothing.
 package enum Flops {
-    /// Operations of a node; nil when they depend on sizes that are not known, on data, or on a nested graph.
+    /// Operations of a node; nil when they depend on sizes that are not known, on data, or on a nested graph, and for
+    /// operators that the table has no line for.
     package static func count(_ node: Node, in graph: Graph) -> Int? {
         let outputs = node.outputs.compactMap { $0 }
         if !outputs.isEmpty, outputs.allSatisfy({ graph[$0].constant != nil }) { return 0 }
@@ -12,8 +13,8 @@ package enum Flops {
         return count >= 0 && count < 0x1p62 ? Int(count) : nil
     }
 
-    /// Whether the table has a line for an operator.
-    package static func knows(_ op: String) -> Bool { table[op] != nil }
+    /// The operators that the table has a line for.
+    package static var operators: [String] { table.keys.sorted() }
 
     fileprivate typealias Rule = @Sendable (NodeSizes) -> Double?
 
@@ -35,11 +36,12 @@ package enum Flops {
         "ArgMax", "ArgMin", "TopK", "Unique", "NonZero", "NonMaxSuppression", "Hardmax", "And", "Or", "Xor", "Not", "BitShift",
         "BitwiseAnd",
         "BitwiseNot", "BitwiseOr", "BitwiseXor", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "IsInf", "IsNaN",
-        "ai.onnx.ml:ArrayFeatureExtractor", "ai.onnx.ml:Binarizer", "ai.onnx.ml:ClassLabels",
+        "ai.onnx.ml:ArrayFeatureExtractor", "ai.onnx.ml:Binarizer", "ai.onnx.ml:ClassLabels", "ai.onnx.ml:CategoryMapper",
+        "ai.onnx.ml:LabelEncoder", "ai.onnx.ml:OneHotEncoder",
     ]
 
     /// Their arithmetic follows from data, or from graphs inside them.
-    private static let data = ["If", "ai.onnx.ml:TreeEnsembleClassifier", "ai.onnx.ml:TreeEnsembleRegressor"]
+    private static let data = ["If", "ai.onnx.ml:TreeEnsemble", "ai.onnx.ml:TreeEnsembleClassifier", "ai.onnx.ml:TreeEnsembleRegressor"]
 
     /// One operation for each element of the output.
     private static let pointwise = [

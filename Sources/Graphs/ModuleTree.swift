@@ -31,6 +31,15 @@ package struct ModuleTree: Sendable {
     package subscript(_ path: String) -> Module? { indices[path].map { modules[$0] } }
 }
 
+extension Graph {
+    /// The node that reads a weight of a module: normalisations are often folded into convolutions by exporters.
+    package func reader(ofWeightsOf module: String) -> Node? {
+        nodes.first { node in
+            node.inputs.contains { $0.map { self[$0].constant != nil && ModulePath.owner(ofWeight: self[$0].name) == module } ?? false }
+        }
+    }
+}
+
 private struct Builder {
     let graph: Graph
     /// In order of first appearance.

@@ -19,7 +19,7 @@ package struct Introspection: Sendable {
     package let isDifferentiable: [Bool]
     package let modules: ModuleTree
 
-    init(_ graph: Graph, backends: [Backend], operators: OperatorSet) {
+    init(_ graph: Graph, modules: ModuleTree, backends: [Backend], operators: OperatorSet) {
         let sized = Introspection.sized(graph, operators)
         let parameters = Introspection.parameters(graph)
         nodes = graph.nodes.indices.map { index in
@@ -30,7 +30,7 @@ package struct Introspection: Sendable {
         isDifferentiable =
             graph.outputs.first.map { graph.differentiable(from: $0, operators: operators) }
             ?? [Bool](repeating: false, count: graph.values.count)
-        modules = ModuleTree(graph)
+        self.modules = modules
     }
 
     /// Sums over nodes.

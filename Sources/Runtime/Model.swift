@@ -116,7 +116,7 @@ package final class Model: Sendable {
     package var introspection: Introspection {
         introspected.withLock { known in
             if let known { return known }
-            let found = Introspection(graph, backends: backends, operators: operators)
+            let found = Introspection(graph, modules: names.modules, backends: backends, operators: operators)
             known = found
             return found
         }
