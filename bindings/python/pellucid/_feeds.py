@@ -15,6 +15,9 @@ from .errors import InvalidError
 if TYPE_CHECKING:
     from .structure import Value
 
+#: Types of inputs that may hold text, which is then no path.
+TEXTUAL = ("string", "sequence", "optional", "map")
+
 #: A preset by name, or settings by name; None: inputs are arrays.
 Preprocess = Union[str, Mapping[str, Any], None]
 
@@ -57,7 +60,8 @@ class Feeds:
 def prepare(x: Any, value: Optional[Value], preprocess: Preprocess) -> Tuple[Any, Optional[Photos]]:
     """The array for an input, and the images that it was made from."""
     if preprocess is None:
-        if (value is None or value.dtype != "string") and (images_in(x, False) or _looks_like_pixels(x, value)):
+        takes_text = value is not None and value.dtype in TEXTUAL
+        if not takes_text and (images_in(x, False) or _looks_like_pixels(x, value)):
             raise InvalidError(_advice(value))
         return x, None
     images = images_in(x, True)

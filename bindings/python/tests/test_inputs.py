@@ -167,8 +167,10 @@ class PreparationTest(ModelTest):
         self.assertIsNone(_feeds.images_in(self.x, True))
         self.assertIsNone(_feeds.images_in(self.x.tolist(), True))
         self.assertIsNone(_feeds.images_in(np.zeros((0, 0, 3), np.uint8), True))
-        array, photos = _feeds.prepare(np.array(["text"]), value((1,), "string"), None)
-        self.assertEqual((array.tolist(), photos), (["text"], None))
+        for text, dtype in ((np.array(["text"]), "string"), ("text", "string"), (["text"], "sequence"), ("text", "optional")):
+            found, photos = _feeds.prepare(text, value((1,), dtype), None)
+            self.assertIs(found, text)
+            self.assertIsNone(photos)
 
 
 if __name__ == "__main__":
