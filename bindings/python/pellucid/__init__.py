@@ -8,7 +8,7 @@
 
 from . import image, labels
 from ._control import Cancel
-from ._library import library as _library
+from ._library import library as _opened
 from .errors import (
     BackendError,
     CallbackError,
@@ -36,7 +36,7 @@ __version__ = "0.1.0"
 
 def version() -> str:
     """Version of the library, "major.minor.patch"."""
-    return str(_library().pellucid_version(), "ascii")
+    return str(_opened().pellucid_version(), "ascii")
 
 
 __all__ = [

@@ -188,7 +188,14 @@ def wrap(value: Any, dtype: Optional[str] = None) -> Tensor:
         return _map(value)
     if dtype == "map" or value is None:
         raise InvalidError(f"{dtype or 'an array'} is expected, not {type(value).__name__}")
-    array = as_array(value)
+    try:
+        array = as_array(value)
+    except (TypeError, RuntimeError):
+        if not hasattr(value, "__dlpack__"):
+            raise
+        from . import _dlpack
+
+        return Tensor(_dlpack.take(value))
     if array.dtype.kind in "US" or (array.dtype.kind == "O" and all(isinstance(text, (str, bytes)) for text in array.flat)):
         return _text(array)
     array = _readable(array, dtype)

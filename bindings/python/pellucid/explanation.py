@@ -285,7 +285,8 @@ def _listed(kind: str, handle: int) -> List[str]:
 def _tensor(handle: int, name: str, inputs: Sequence[Tensor]) -> np.ndarray:
     tensor = ctypes.c_void_p()
     check(library().pellucid_result_tensor(handle, encode(name), ctypes.byref(tensor)))
-    return unwrap(Tensor(address(tensor)), inputs)
+    array: np.ndarray = unwrap(Tensor(address(tensor)), inputs)
+    return array
 
 
 def _number(handle: int, name: str) -> float:

@@ -201,4 +201,5 @@ def _call(name: str, arguments: Tuple[Any, ...], settings: Dict[str, Any]) -> np
     bag = options({key: _as_text(value) if key in _TEXTS else value for key, value in settings.items()})
     handle = ctypes.c_void_p()
     check(getattr(library(), name)(ctypes.byref(handle), *arguments, bag.handle if bag else None))
-    return unwrap(Tensor(address(handle)))
+    array: np.ndarray = unwrap(Tensor(address(handle)))
+    return array

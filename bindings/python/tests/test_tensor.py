@@ -1,6 +1,8 @@
 """Arrays survive the way into the library and back, without copies where none are needed."""
 
+import ctypes
 import gc
+import importlib.util
 import unittest
 
 import numpy as np
@@ -8,7 +10,7 @@ import numpy as np
 from . import support  # noqa: F401 (sets the library)
 
 import pellucid
-from pellucid import _abi, _tensor
+from pellucid import _abi, _dlpack, _library, _tensor
 
 TYPES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64 complex128".split()
 
@@ -70,6 +72,61 @@ class TensorTest(unittest.TestCase):
         back = round_trip(Exporter(array))
         np.testing.assert_array_equal(back, array)
         self.assertEqual(back.ctypes.data, array.ctypes.data)
+
+    def test_dlpack_that_numpy_refuses(self):
+        class Exporter:
+            """bfloat16 as PyTorch hands it out: by DLPack, and by no protocol of NumPy."""
+
+            def __init__(self, tensor):
+                self.tensor = tensor
+
+            def __dlpack__(self, **options):
+                if list(options) != ["max_version"]:
+                    raise BufferError("NumPy has no such type")
+                return self.capsule(b"dltensor_versioned", "pellucid_tensor_to_dlpack")
+
+            def capsule(self, name, function):
+                managed = ctypes.c_void_p()
+                _library.check(getattr(_library.library(), function)(ctypes.byref(managed), self.tensor.handle))
+                new = ctypes.pythonapi.PyCapsule_New
+                new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+                return new(managed, ctypes.c_char_p(name), None)
+
+            def __dlpack_device__(self):
+                return (1, 0)
+
+            def __array__(self, *_, **__):
+                raise TypeError("NumPy has no such type")
+
+        class Legacy(Exporter):
+            def __dlpack__(self, *, stream=None):
+                return self.capsule(b"dltensor", "pellucid_tensor_to_dlpack_legacy")
+
+        gc.collect()
+        before = len(_tensor._borrowed)
+        bits = np.array([[0x3F80, 0xC000]], np.uint16)
+        source = _tensor._borrowing(bits, _abi.BFLOAT16)
+        for taken in (_tensor.wrap(Exporter(source)), _tensor.Tensor(_dlpack.take(Legacy(source)))):
+            self.assertEqual((taken.view().dtype, taken.view().data), (_abi.BFLOAT16, bits.ctypes.data))
+            np.testing.assert_array_equal(_tensor.unwrap(taken).astype(np.float32), np.float32([[1.0, -2.0]]))
+        self.assertEqual(len(_tensor._borrowed), before + 1)
+        del source, taken
+        gc.collect()
+        self.assertEqual(len(_tensor._borrowed), before)
+        with self.assertRaisesRegex(TypeError, "no DLPack capsule"):
+            _dlpack.take(type("Odd", (), {"__dlpack__": lambda self, **_: 3})())
+
+    @unittest.skipUnless(importlib.util.find_spec("torch"), "PyTorch is not installed")
+    def test_pytorch(self):
+        import torch
+
+        for kind in (torch.float32, torch.int64, torch.bool, torch.bfloat16):
+            source = torch.arange(6).reshape(2, 3).to(kind)
+            wrapped = _tensor.wrap(source.T)
+            self.assertEqual(wrapped.view().data, source.data_ptr())
+            np.testing.assert_array_equal(_tensor.unwrap(wrapped).astype(float), source.T.double().numpy())
+        with self.assertRaisesRegex(Exception, "grad"):
+            _tensor.wrap(torch.zeros(3, requires_grad=True))
 
     def test_buffer_protocol(self):
         np.testing.assert_array_equal(round_trip(memoryview(bytearray(b"abc"))), [97, 98, 99])
