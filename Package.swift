@@ -1,4 +1,5 @@
 // swift-tools-version: 6.2
+import Glibc
 import PackageDescription
 
 // Targets in dependency order, top to bottom; docs/architecture.md explains the direction of imports.
@@ -8,12 +9,19 @@ let root = Context.packageDirectory
 let sanitized = Context.environment["PELLUCID_SANITIZE"] != nil
 /// The shipped library holds its own copy of OpenBLAS; `PELLUCID_OPENBLAS=dynamic` links the system's instead.
 let dynamicBLAS = Context.environment["PELLUCID_OPENBLAS"] == "dynamic"
+/// The same holds for libpng, libjpeg and zlib: `PELLUCID_IMAGES=dynamic`.
+let dynamicImages = Context.environment["PELLUCID_IMAGES"] == "dynamic"
 
 #if arch(arm64)
     let machine = "aarch64"
 #else
     let machine = "x86_64"
 #endif
+
+let libraries = "/usr/lib/\(machine)-linux-gnu"
+/// WebP is read where libwebp is present; `PELLUCID_WEBP=no` leaves it out.
+let hasWebP =
+    Context.environment["PELLUCID_WEBP"] != "no" && access("\(libraries)/libwebp.\(dynamicImages ? "so" : "a")", R_OK) == 0
 
 let contract: [CSetting] = [.headerSearchPath("../../include")]
 let strict: [SwiftSetting] = [
@@ -36,8 +44,10 @@ let package = Package(
         // The public contract, and what Swift cannot express.
         .systemLibrary(name: "CPellucid", path: "include"),
         .target(
-            name: "CSupport", cSettings: contract,
-            linkerSettings: [.linkedLibrary("png16"), .linkedLibrary("jpeg")]),
+            name: "CSupport", cSettings: contract + (hasWebP ? [.define("PELLUCID_WEBP")] : []),
+            linkerSettings: (["png16", "jpeg", "z"] + (hasWebP ? ["webp"] : [])).map {
+                .linkedLibrary(dynamicImages ? $0 : ":lib\($0).a")
+            }),
         .target(
             name: "COnnx", exclude: ["pellucid_onnx.proto", "generate.sh"], linkerSettings: [.linkedLibrary("protobuf-lite")]),
 
@@ -66,13 +76,15 @@ func dylibFlags() -> [String] {
     let script = "\(root)/include/pellucid.map"
     let link =
         ["-soname=libpellucid.so.0", "--version-script=\(script)", "--gc-sections", "-z", "nodelete"] + (sanitized ? [] : ["-z", "defs"])
+        // Debian's archives reach for stderr as only programs may; standard_error.c has one of our own for them.
+        + (dynamicImages ? [] : ["--defsym=stderr=support_standard_error"])
     return ["-static-stdlib"] + link.flatMap { ["-Xlinker", $0] }
 }
 
 /// The serial archive: it starts no threads; `openblas_memory.c` replaces its allocator, which is not safe to share.
 func blas() -> [LinkerSetting] {
     if dynamicBLAS { return [.linkedLibrary("openblas")] }
-    return [.unsafeFlags(["-L/usr/lib/\(machine)-linux-gnu/openblas-serial"]), .linkedLibrary(":libopenblas.a")]
+    return [.unsafeFlags(["-L\(libraries)/openblas-serial"]), .linkedLibrary(":libopenblas.a")]
 }
 
 func tests() -> [Target] {

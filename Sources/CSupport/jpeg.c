@@ -1,3 +1,4 @@
+#include "exif.h"
 #include "images.h"
 #include "support.h"
 
@@ -74,35 +75,6 @@ static void on_emit(j_common_ptr jpeg, int level) {
 static void on_progress(j_common_ptr jpeg) {
     reader *r = jpeg->client_data;
     if (r->jpeg.input_scan_number > MAX_SCANS) fail(r, SUPPORT_IMAGE_UNSUPPORTED, "the file has too many scans");
-}
-
-/* An unsigned number of `width` bytes at `at`, or -1 when it lies outside. */
-static int64_t number(const uint8_t *bytes, size_t size, size_t at, size_t width, int little) {
-    if (at > size || width > size - at) return -1;
-    int64_t value = 0;
-    for (size_t i = 0; i < width; i++) value = value << 8 | bytes[at + (little ? width - 1 - i : i)];
-    return value;
-}
-
-/* The orientation tag (0x0112) of the first directory of an Exif block, or 0. */
-static int exif_orientation(const uint8_t *block, size_t block_size) {
-    if (block_size < 14 || memcmp(block, "Exif\0\0", 6) != 0) return 0;
-    const uint8_t *tiff = block + 6;
-    size_t size = block_size - 6;
-    int little = memcmp(tiff, "II", 2) == 0;
-    if (!little && memcmp(tiff, "MM", 2) != 0) return 0;
-    int64_t directory = number(tiff, size, 4, 4, little);
-    if (number(tiff, size, 2, 2, little) != 42 || directory < 8) return 0;
-    int64_t entries = number(tiff, size, (size_t)directory, 2, little);
-    for (int64_t i = 0; i < entries; i++) {
-        size_t at = (size_t)(directory + 2 + 12 * i);
-        int64_t tag = number(tiff, size, at, 2, little);
-        if (tag < 0) return 0;
-        if (tag != 0x0112 || number(tiff, size, at + 2, 2, little) != 3) continue;
-        int64_t value = number(tiff, size, at + 8, 2, little);
-        return value >= 1 && value <= 8 ? (int)value : 0;
-    }
-    return 0;
 }
 
 static int orientation(const reader *r) {

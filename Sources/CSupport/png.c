@@ -1,3 +1,4 @@
+#include "exif.h"
 #include "images.h"
 #include "support.h"
 
@@ -5,6 +6,9 @@
 #include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
+
+/* Bytes of any chunk but those of pixels: the Exif block, the palette. */
+enum { MAX_CHUNK = 1 << 20 };
 
 /* One decoding. */
 typedef struct reader {
@@ -49,7 +53,7 @@ static void on_read(png_structp png, png_bytep target, size_t count) {
 
 /* Text, profiles and the like are never looked at: skipping them keeps their decompression out of reach. */
 static void skip_ancillary(png_structp png) {
-    static const png_byte names[] = "cHRM\0eXIf\0gAMA\0hIST\0iCCP\0iTXt\0oFFs\0pCAL\0pHYs\0sBIT\0sCAL\0sPLT\0sRGB\0tEXt\0tIME\0zTXt\0bKGD";
+    static const png_byte names[] = "cHRM\0gAMA\0hIST\0iCCP\0iTXt\0oFFs\0pCAL\0pHYs\0sBIT\0sCAL\0sPLT\0sRGB\0tEXt\0tIME\0zTXt\0bKGD";
     png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, names, (int)(sizeof names / 5));
 }
 
@@ -79,21 +83,18 @@ static int normalise(reader *r) {
     return channels;
 }
 
-/* Over white, in place: the packed pixel never lies ahead of the one being read. */
-static void blend(uint8_t *pixels, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        const uint8_t *from = pixels + 4 * i;
-        unsigned alpha = from[3];
-        for (int c = 0; c < 3; c++) {
-            unsigned sum = from[c] * alpha + 255u * (255u - alpha);
-            pixels[3 * i + c] = (uint8_t)((sum + 127) / 255);
-        }
-    }
+/* The chunk may stand before or after the pixels. */
+static int orientation(reader *r) {
+    png_bytep block = NULL;
+    png_uint_32 size = 0;
+    int found = png_get_eXIf_1(r->png, r->info, &size, &block) ? exif_orientation(block, size) : 0;
+    return found ? found : 1;
 }
 
 static void decode(reader *r) {
     png_set_read_fn(r->png, r, on_read);
     png_set_user_limits(r->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+    png_set_chunk_malloc_max(r->png, MAX_CHUNK);
     skip_ancillary(r->png);
     png_read_info(r->png, r->info);
     uint32_t width = png_get_image_width(r->png, r->info), height = png_get_image_height(r->png, r->info);
@@ -107,9 +108,10 @@ static void decode(reader *r) {
     for (int pass = 0; pass < passes; pass++)
         for (uint32_t y = 0; y < height; y++) png_read_row(r->png, r->pixels + y * stride, NULL);
     png_read_end(r->png, NULL);
-    if (channels == 4) blend(r->pixels, (size_t)width * height);
+    if (channels == 4) support_blend(r->pixels, (size_t)width * height);
     r->image->width = (int32_t)width;
     r->image->height = (int32_t)height;
+    r->image->orientation = orientation(r);
 }
 
 /* Apart from its caller, whose variables a longjmp would leave undefined. */

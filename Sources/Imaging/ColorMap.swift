@@ -68,6 +68,11 @@ package struct RGB: Sendable, ExpressibleByIntegerLiteral {
             blue: blue + (other.blue - blue) * share)
     }
 
+    /// As light that went through both.
+    func multiplied(by other: RGB) -> RGB {
+        RGB(red: red * other.red / 255, green: green * other.green / 255, blue: blue * other.blue / 255)
+    }
+
     /// The colour as three bytes.
     package var bytes: (UInt8, UInt8, UInt8) { (RGB.byte(red), RGB.byte(green), RGB.byte(blue)) }
 

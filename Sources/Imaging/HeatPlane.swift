@@ -32,11 +32,10 @@ struct HeatPlane {
         value.isNaN ? value : max(-limit, min(limit, value))
     }
 
-    /// The values over the percentile of their magnitudes: 1 is what is drawn as strongest, 0 stands for NaN.
-    func strength(_ percentile: Double) throws -> Tensor {
-        let one = strongest(percentile)
+    /// The values over one of them: 1 is what is drawn as strongest, 0 stands for NaN.
+    func strength(_ one: Float) throws -> Tensor {
         // Bounded so that no interpolation can overflow.
-        return try Tensor(values.map { $0.isNaN || one == 0 ? 0 : HeatPlane.bounded($0 / one, 1e6) }, [height, width])
+        try Tensor(values.map { $0.isNaN || one == 0 ? 0 : HeatPlane.bounded($0 / one, 1e6) }, [height, width])
     }
 
     /// 1 where the map has a number, 0 where it is NaN; nil when it has numbers everywhere.
@@ -45,7 +44,7 @@ struct HeatPlane {
     }
 
     /// The percentile of magnitudes (linear between ranks, as NumPy's), or the largest where that is 0.
-    private func strongest(_ percentile: Double) -> Float {
+    func strongest(_ percentile: Double) -> Float {
         let sorted = values.lazy.filter { !$0.isNaN }.map { abs($0) }.sorted()
         guard let largest = sorted.last else { return 0 }
         let rank = Double(sorted.count - 1) * percentile / 100

@@ -6,3 +6,6 @@ func sinc(_ x: Double) -> Double {
     let angle = x * .pi
     return sin(angle) / angle
 }
+
+/// cos(pi x).
+func cosine(_ x: Double) -> Double { cos(x * .pi) }

@@ -2,14 +2,14 @@ internal import Tensors
 
 /// How pixels are combined when an image changes its size; all but `nearest` average over what they shrink, as Pillow does.
 package enum Filter: String, Sendable, CaseIterable {
-    case nearest, box, bilinear, bicubic, lanczos
+    case nearest, box, bilinear, hamming, bicubic, lanczos
 
     /// Source pixels on either side that matter at the original size.
     var support: Double {
         switch self {
         case .nearest: 0
         case .box: 0.5
-        case .bilinear: 1
+        case .bilinear, .hamming: 1
         case .bicubic: 2
         case .lanczos: 3
         }
@@ -20,6 +20,7 @@ package enum Filter: String, Sendable, CaseIterable {
         switch self {
         case .nearest, .box: x > -0.5 && x <= 0.5 ? 1 : 0
         case .bilinear: max(1 - abs(x), 0)
+        case .hamming: abs(x) < 1 ? sinc(x) * (Double(Float(0.54)) + Double(Float(0.46)) * cosine(x)) : 0
         case .bicubic: cubicWeight(x, a: -0.5)
         case .lanczos: x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0
         }
@@ -54,24 +55,37 @@ extension Image {
         if filter == .nearest { return try picked(target) }
         let across = width == target.width ? nil : try Kernel(from: width, to: target.width, wanted: columns, filter)
         let down = height == target.height ? nil : try Kernel(from: height, to: target.height, wanted: rows, filter)
-        // Only the rows that the second pass reads go through the first.
+        // Only what the second pass reads goes through the first.
+        if goesDownFirst(to: target) {
+            let needed = try across.map { try $0.reach() } ?? columns
+            let tall = try sliced(down == nil ? rows : 0..<height, needed)
+            let short = try down.map { try tall.convolvedColumns($0, first: 0) } ?? tall
+            return try across.map { try short.convolvedRows($0, first: needed.lowerBound) } ?? short
+        }
         let needed = try down.map { try $0.reach() } ?? rows
         let wide = try sliced(needed, across == nil ? columns : 0..<width)
-        let narrow = try across.map { try wide.convolvedRows($0) } ?? wide
+        let narrow = try across.map { try wide.convolvedRows($0, first: 0) } ?? wide
         return try down.map { try narrow.convolvedColumns($0, first: needed.lowerBound) } ?? narrow
+    }
+
+    /// Which pass comes first matters, as pixels are rounded in between. Pillow 13 begins with the rows where the height
+    /// shrinks by more than twice what the width does; Pillow up to 12 always began with the columns.
+    private func goesDownFirst(to target: Resize) -> Bool {
+        target.height < height && height - target.height > 2 * (width - target.width)
     }
 
     private func sliced(_ rows: Range<Int>, _ columns: Range<Int>) throws -> Image {
         try cropped(top: rows.lowerBound, left: columns.lowerBound, height: rows.count, width: columns.count)
     }
 
-    private func convolvedRows(_ kernel: Kernel) throws -> Image {
+    /// `first` is the column of the whole image that this part of it begins with.
+    private func convolvedRows(_ kernel: Kernel, first: Int) throws -> Image {
         let wanted = kernel.count, stored = width
         return try Image.make(height: height, width: wanted) { to in
             try read { from in
                 for y in 0..<height {
                     for x in 0..<wanted {
-                        let start = (y * stored + kernel.first[x]) * 3, weights = kernel.range(x)
+                        let start = (y * stored + kernel.first[x] - first) * 3, weights = kernel.range(x)
                         let target = (y * wanted + x) * 3
                         for c in 0..<3 {
                             var sum = Kernel.half
@@ -119,8 +133,15 @@ extension Image {
     }
 }
 
+/// Adds up the steps as Pillow does, whose rounding decides where a position falls between two pixels.
 private func nearest(from: Int, to: Int, _ wanted: Range<Int>) -> [Int] {
-    wanted.map { min(Int((Double($0) + 0.5) * (Double(from) / Double(to))), from - 1) }
+    let step = Double(from) / Double(to)
+    var position = 0.5 * step, found: [Int] = []
+    for target in 0..<wanted.upperBound {
+        if target >= wanted.lowerBound { found.append(min(Int(position), from - 1)) }
+        position += step
+    }
+    return found
 }
 
 /// The weights of one axis in the fixed-point form of Pillow's Resample.c, so that results agree to the last bit.

@@ -17,7 +17,7 @@ from pellucid import _abi  # noqa: E402
 
 LIBRARY = os.environ.get("PELLUCID_LIBRARY") or str(headers.ROOT / "build" / "libpellucid.so.0")
 #: Shared libraries that libpellucid.so may ask for.
-ALLOWED = re.compile(r"(ld-linux-.*|lib(c|m|dl|rt|pthread|gcc_s|stdc\+\+|z|protobuf-lite|png16|jpeg))\.so(\.\d+)*")
+ALLOWED = re.compile(r"(ld-linux-.*|lib(c|m|dl|rt|pthread|gcc_s|stdc\+\+|protobuf-lite))\.so(\.\d+)*")
 
 
 def output(*command):

@@ -5,18 +5,20 @@
 """
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper
-from PIL import Image, __version__
+from PIL import Image, ImageOps, __version__
 
 FILTERS = {
     "nearest": Image.NEAREST, "box": Image.BOX, "bilinear": Image.BILINEAR,
-    "bicubic": Image.BICUBIC, "lanczos": Image.LANCZOS,
+    "hamming": Image.HAMMING, "bicubic": Image.BICUBIC, "lanczos": Image.LANCZOS,
 }
-SIZES = [(5, 7, 3, 4), (5, 7, 9, 11), (9, 4, 2, 4), (3, 3, 3, 8), (23, 31, 6, 5), (1, 6, 4, 3)]
+SIZES = [(5, 7, 3, 4), (5, 7, 9, 11), (9, 4, 2, 4), (3, 3, 3, 8), (23, 31, 6, 5), (1, 6, 4, 3), (9, 4, 6, 3), (30, 10, 9, 14), (4, 28, 22, 70)]
 
 
 def pattern(height, width):
@@ -52,6 +54,13 @@ def fit_cases():
         crc = np.frombuffer(out.tobytes(), np.uint8).astype(np.uint64)
         total = int((crc * (np.arange(len(crc), dtype=np.uint64) + 1)).sum() % (1 << 32))
         yield f'        FitCase(from: ({h}, {w}), side: {side}, size: {size}, filter: "{name}", sum: {total}),'
+
+
+def pad_cases():
+    """Pillow's ImageOps.pad."""
+    for h, w, to_h, to_w, name in [(5, 9, 8, 8, "bilinear"), (9, 4, 6, 10, "bicubic"), (6, 6, 6, 6, "box"), (3, 40, 7, 7, "lanczos")]:
+        out = ImageOps.pad(Image.fromarray(pattern(h, w)), (to_w, to_h), FILTERS[name], color=(10, 20, 30))
+        yield f'        Resample(filter: "{name}", from: ({h}, {w}), to: ({to_h}, {to_w}), pixels: {literal(hexed(out.tobytes()))}),'
 
 
 def interpolate(array, size, **attributes):
@@ -100,6 +109,77 @@ def encoded(image, **options):
     return stream.getvalue()
 
 
+ADAM7 = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(pixels, color, extra=b"", interlaced=False):
+    """A PNG file of height x width x channels in uint8 or uint16, as Pillow itself cannot write them all."""
+    depth = 8 * pixels.dtype.itemsize
+    height, width = pixels.shape[:2]
+    parts = [pixels[y::dy, x::dx] for y, x, dy, dx in ADAM7] if interlaced else [pixels]
+    rows = [b"\0" + row.astype(pixels.dtype.newbyteorder(">")).tobytes() for part in parts if part.size for row in part]
+    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, int(interlaced))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + chunk(b"IDAT", zlib.compress(b"".join(rows))) + chunk(b"IEND", b"")
+
+
+def whitened(data):
+    """What Pillow reads, over white."""
+    image = Image.open(io.BytesIO(data)).convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+
+
+def png_cases():
+    """What only PNG has: interlacing, keyed transparency, 16 bits, an Exif chunk, chunks that unpack to bombs."""
+    small, deep = pattern(6, 8), pattern(6, 8).astype(np.uint16) * 257
+    rgb = Image.fromarray(small)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    key = b"".join(struct.pack(">H", int(v)) for v in small[1, 2])
+    grey = np.dstack([small[..., 0], small[::-1, :, 1]])
+    yield "pngInterlaced", png(small, 2, interlaced=True), rgb
+    yield "pngInterlacedAlpha", (f := png(np.dstack([small, small[:, ::-1, 0]]), 6, interlaced=True)), whitened(f)
+    yield "pngGreyAlpha", (f := png(grey, 4)), whitened(f)
+    yield "pngKeyed", (f := png(small, 2, chunk(b"tRNS", key))), whitened(f)
+    yield "pngDeepRGB", png(deep, 2), rgb
+    yield "pngDeepAlpha", png(np.dstack([deep, deep[:, ::-1, 0]]), 6), whitened(png(np.dstack([small, small[:, ::-1, 0]]), 6))
+    palette = rgb.quantize(7)
+    palette.info["transparency"] = bytes([255, 0, 128, 255, 64, 255, 255])
+    yield "pngPaletteAlpha", (f := encoded(palette, format="PNG", transparency=palette.info["transparency"])), whitened(f)
+    yield "pngTurned", png(small, 2, chunk(b"eXIf", exif.tobytes()[6:])), rgb.transpose(Image.ROTATE_270)
+    bomb = zlib.compress(bytes(1_000_000), 9)
+    yield "pngBombs", png(small, 2, chunk(b"iCCP", b"p\0\0" + bomb) + chunk(b"zTXt", b"t\0\0" + bomb)), rgb
+
+
+def webp_cases():
+    rgb = Image.fromarray(pattern(6, 8))
+    rgba = rgb.copy()
+    rgba.putalpha(Image.fromarray(pattern(6, 8)[:, ::-1, 0]))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    smooth = Image.fromarray((np.mgrid[0:16, 0:16][0][..., None] * np.array([9, 5, 2]) + 20).astype(np.uint8))
+    yield "webpLossless", encoded(rgb, format="WEBP", lossless=True), rgb
+    yield "webpAlpha", (f := encoded(rgba, format="WEBP", lossless=True, exact=True)), whitened(f)
+    yield "webpLossy", (f := encoded(smooth, format="WEBP", quality=80)), Image.open(io.BytesIO(f)).convert("RGB")
+    yield "webpTurned", (f := encoded(rgb, format="WEBP", lossless=True, exif=exif)), rgb.transpose(Image.ROTATE_270)
+
+
+def ycck():
+    """A JPEG in YCCK: Pillow's CMYK file whose Adobe marker and colours are those of YCbCr plus K."""
+    rgb = Image.fromarray((np.mgrid[0:16, 0:16][0][..., None] * np.array([9, 5, 2]) + 20).astype(np.uint8))
+    y, cb, cr = rgb.convert("YCbCr").split()
+    key = Image.new("L", rgb.size, 40)
+    # Pillow inverts what it writes; the planes are inverted first so that the file holds them as they are.
+    planes = [plane.point(lambda v: 255 - v) for plane in (y, cb, cr, key)]
+    data = bytearray(encoded(Image.merge("CMYK", planes), format="JPEG", quality=98))
+    marker = data.index(b"Adobe")
+    data[marker + 11] = 2
+    return bytes(data)
+
+
 def decode_cases():
     """Files in every kind of pixel, with what Pillow makes of them."""
     rgb = Image.fromarray(pattern(6, 8))
@@ -121,7 +201,10 @@ def decode_cases():
     yield "jpegGrey", (f := encoded(smooth.convert("L"), format="JPEG")), Image.open(io.BytesIO(f)).convert("RGB")
     yield "jpegProgressive", (f := encoded(smooth, format="JPEG", progressive=True, subsampling=0)), Image.open(io.BytesIO(f)).convert("RGB")
     yield "jpegCMYK", (f := encoded(cmyk, format="JPEG", quality=98)), Image.open(io.BytesIO(f)).convert("RGB")
+    yield "jpegYCCK", (f := ycck()), Image.open(io.BytesIO(f)).convert("RGB")
     yield "jpegTurned", (f := encoded(smooth.crop((0, 0, 16, 9)), format="JPEG", exif=exif)), Image.open(io.BytesIO(f)).transpose(Image.ROTATE_270).convert("RGB")
+    yield from png_cases()
+    yield from webp_cases()
 
 
 def main():
@@ -157,6 +240,9 @@ enum Golden {{
     }}
 """)
     print("    static let resample = [\n" + "\n".join(resample_cases()) + "\n    ]\n")
+    print("    static let pad = [\n" + "\n".join(pad_cases()) + "\n    ]\n")
+    animation = encoded(Image.fromarray(pattern(6, 8)), format="WEBP", save_all=True, append_images=[Image.fromarray(pattern(6, 8)[::-1])])
+    print(f"    static let animation = {literal(hexed(animation))}\n")
     print("    static let fit = [\n" + "\n".join(fit_cases()) + "\n    ]\n")
     print("    static let upsample = [\n" + "\n".join(upsample_cases()) + "\n    ]\n")
     files = [

@@ -29,7 +29,7 @@ SYSTEM = re.compile(r"(ld-linux.*|libc|libm|libdl|librt|libpthread|libgcc_s|libs
 #: Backend plugins, which the library looks for beside itself.
 PLUGINS = "libpellucid-backend-*.so"
 #: Debian package whose code is linked into the library; its licence goes into the wheel, and Swift's with it.
-LINKED_IN = ["libopenblas-dev"]
+LINKED_IN = ["libopenblas-dev", "libpng-dev", "libjpeg62-turbo-dev", "zlib1g-dev", "libwebp-dev"]
 #: The oldest glibc (2.x) whose manylinux policy has this libstdc++ (GLIBCXX_3.4.x), as auditwheel's policies say.
 GLIBC_OF_GLIBCXX = {19: 17, 24: 24, 25: 27, 26: 28, 28: 31, 29: 34, 30: 35, 32: 38, 33: 39}
 

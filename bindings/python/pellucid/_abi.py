@@ -352,5 +352,6 @@ FUNCTIONS = {
     "pellucid_image_fit": (c_int32, [POINTER(c_void_p), c_void_p, c_void_p]),
     "pellucid_image_preprocess": (c_int32, [POINTER(c_void_p), c_void_p, c_void_p]),
     "pellucid_image_overlay": (c_int32, [POINTER(c_void_p), c_void_p, c_void_p, c_void_p]),
+    "pellucid_image_upsample": (c_int32, [POINTER(c_void_p), c_void_p, c_void_p]),
     "pellucid_image_encode": (c_int32, [c_void_p, c_char_p, WriteFn, c_void_p]),
 }

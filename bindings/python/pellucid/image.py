@@ -1,6 +1,6 @@
 """Images in and out: decoding, preparing network inputs, drawing heat maps.
 
-An image is a path, the bytes of a PNG or JPEG file, a Pillow image, or a uint8 array of height x width x 3 (RGB) or
+An image is a path, the bytes of a PNG, JPEG or WebP file, a Pillow image, or a uint8 array of height x width x 3 (RGB) or
 height x width (grey).
 """
 
@@ -21,14 +21,14 @@ from ._tensor import Tensor, as_array, unwrap, wrap
 from .errors import InvalidError
 
 #: Names of the conventions that networks are trained with; the library says what each means.
-PRESETS = ("imagenet", "lite", "inception", "caffe", "unit", "raw")
+PRESETS = ("imagenet", "lite", "inception", "clip", "caffe", "unit", "raw")
 
 #: Settings of :func:`fit`, and what :func:`preprocess` takes besides.
-FIT_SETTINGS = ("preset", "size", "resize", "filter")
-NORMALIZE_SETTINGS = ("scale", "mean", "std", "order", "layout")
+FIT_SETTINGS = ("preset", "size", "framing", "resize", "filter", "fill")
+NORMALIZE_SETTINGS = ("scale", "mean", "std", "order", "layout", "channels")
 
 #: Options that the library reads as text, whatever is written in Python.
-_TEXTS = ("size", "mean", "std", "signed")
+_TEXTS = ("size", "fill", "mean", "std", "signed", "contours")
 
 ImageLike = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview, np.ndarray, Any]
 
@@ -113,10 +113,11 @@ def fit(image: ImageLike, **settings: Any) -> np.ndarray:
 
     Args:
         image: The image.
-        settings: ``preset`` ("imagenet", "lite", "inception", "caffe", "unit", "raw"; default "imagenet"), ``size``
-            (pixels, or height and width; default 224), ``resize`` (pixels of the shorter side before the centre crop;
-            0: stretched to the size; default: as the preset says), ``filter`` ("bilinear", "bicubic", "lanczos",
-            "nearest", "box"; default: as the preset says).
+        settings: ``preset`` ("imagenet", "lite", "inception", "clip", "caffe", "unit", "raw"; default "imagenet"), ``size``
+            (pixels, or height and width; default 224), ``framing`` ("crop", "stretch" or "pad"; default: as the preset
+            says), ``resize`` (pixels of the shorter side before the centre crop; 0: stretched to the size; default: as
+            the preset says), ``filter`` ("bilinear", "bicubic", "lanczos", "hamming", "box", "nearest"; default: as the
+            preset says), ``fill`` (of the borders of "pad": one or three numbers from 0 to 255; default 0).
     """
     check_settings(settings, FIT_SETTINGS)
     source = wrap(read(image))
@@ -129,7 +130,8 @@ def preprocess(image: ImageLike, **settings: Any) -> np.ndarray:
     Args:
         image: The image.
         settings: Those of :func:`fit`, and ``scale`` (a number), ``mean``, ``std`` (one number or three; default: those
-            of the preset), ``order`` ("rgb" or "bgr"), ``layout`` ("nchw" or "nhwc"; default "nchw").
+            of the preset), ``order`` ("rgb" or "bgr"), ``layout`` ("nchw" or "nhwc"; default "nchw"), ``channels`` (3, or 1: brightness;
+            default 3).
     """
     check_settings(settings, FIT_SETTINGS + NORMALIZE_SETTINGS)
     source = wrap(read(image))
@@ -143,9 +145,10 @@ def overlay(image: Optional[ImageLike], heat: Any, **settings: Any) -> Picture:
         image: The image; None: the colours alone, at the map's size.
         heat: The map: height x width, or with leading axes of 1; three channels are summed as absolute values.
         settings: ``colormap`` ("turbo", "viridis", "inferno", "rdbu", "gray"; default "turbo", and "rdbu" for signed
-            maps), ``alpha`` (0 to 1, default 0.5), ``signed`` (default: when the map has negative values),
-            ``percentile`` (of absolute values, drawn as strongest; default 99.5), ``interp`` ("bilinear", "nearest",
-            "bicubic").
+            maps), ``alpha`` (0 to 1, default 0.5), ``blend`` ("fade", "uniform", "multiply", "spotlight"), ``signed``
+            (default: when the map has negative values), ``percentile`` (of absolute values, drawn as strongest; default
+            99.5), ``limit`` (that value itself), ``interp`` ("bilinear", "corners", "nearest", "bicubic"), ``contours``
+            (shares of the strongest value, as [0.25, 0.75]), ``legend`` (a colour bar with this label), ``caption``.
     """
     source = None if image is None else wrap(read(image))
     map_tensor = wrap(heat)
@@ -154,7 +157,7 @@ def overlay(image: Optional[ImageLike], heat: Any, **settings: Any) -> Picture:
 
 
 def encode(image: ImageLike, format: str = "png") -> bytes:
-    """The bytes of an image file. The only format is "png"."""
+    """The bytes of an image file; ``format`` is "png" or "jpeg"."""
     source = wrap(read(image))
     parts = []
 
