@@ -132,10 +132,12 @@ def completed(settings: Dict[str, Any], value: Optional[Value]) -> Dict[str, Any
     if shape is not None:
         last = shape[2] in (1, 3) and shape[0] not in (1, 3)
         channels = shape[2] if last else shape[0]
-        if "layout" not in settings and isinstance(channels, int) and channels != 3:
-            raise InvalidError(
-                f"input '{value.name if value else ''}' has {channels} channels, and images are prepared with 3: give an array"
-            )
+        if "layout" not in settings and isinstance(channels, int):
+            if channels not in (1, 3):
+                raise InvalidError(
+                    f"input '{value.name if value else ''}' has {channels} channels, and images are prepared with 3 or 1: give an array"
+                )
+            settings.setdefault("channels", channels)
         layout = settings.setdefault("layout", "nhwc" if last else "nchw")
         size = shape[:2] if layout == "nhwc" else shape[1:]
         if "size" not in settings and all(isinstance(side, int) for side in size):
@@ -168,7 +170,7 @@ def _advice(value: Optional[Value]) -> str:
     name = f"input '{value.name}'" if value is not None else "the input"
     return (
         f"{name} got an image: say how the model wants it prepared, preprocess={_presets()}, "
-        "or a mapping with mean, std, scale, size, resize, filter, order, layout"
+        f"or a mapping with {', '.join(image.FIT_SETTINGS + image.NORMALIZE_SETTINGS)}"
     )
 
 

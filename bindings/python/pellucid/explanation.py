@@ -174,7 +174,7 @@ class Explanation:
             index: Which image of the batch.
             preprocess: How ``image`` is cut to what the network saw, as in :meth:`pellucid.Model.explain`. Default: as the
                 explained image was; where the input was an array, or with False, the map covers the image as it is.
-            options: As in :func:`pellucid.image.overlay`: ``colormap``, ``alpha``, ``signed``, ``percentile``, ``interp``.
+            options: As in :func:`pellucid.image.overlay`: ``colormap``, ``alpha``, ``blend``, ``contours``, ``legend``, …
         """
         heat = self.map
         count = len(heat) if heat.ndim > 2 else 1
@@ -198,8 +198,8 @@ class Explanation:
         """Writes the explanation. It appears whole or not at all, and an earlier one of that name is replaced.
 
         Args:
-            path: By its ending: ``.npz`` holds everything; ``.png`` the overlay of the first image; ``.json`` the manifest
-                alone; without ending, a folder with the manifest, one .npy per array, and where the images are known, the
+            path: By its ending: ``.npz`` holds everything; ``.png`` or ``.jpg`` the overlay of the first image; ``.json`` the
+                manifest alone; without ending, a folder with the manifest, one .npy per array, and where the images are known, the
                 images and overlays as .png.
             options: Of :meth:`overlay`, for the pictures.
 
@@ -211,7 +211,7 @@ class Explanation:
         from . import _saving
 
         ending = os.path.splitext(os.fspath(path))[1].lower()
-        if ending == ".png":
+        if ending in _image.FORMATS:
             self.overlay(**options).save(path)
         elif ending == "":
             _saving.save_folder(path, self, options)
@@ -222,7 +222,7 @@ class Explanation:
         elif ending == ".json":
             _saving.save_json(path, self)
         else:
-            raise InvalidError(f"{os.fspath(path)!r}: explanations are saved as .npz, .png, .json, or a folder without ending")
+            raise InvalidError(f"{os.fspath(path)!r}: explanations are saved as .npz, .png, .jpg, .json, or a folder without ending")
 
     def show(self, **options: Any) -> None:
         """Shows the overlay of each image by matplotlib; where that cannot open a window, says how to save them.

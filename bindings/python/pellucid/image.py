@@ -27,8 +27,11 @@ PRESETS = ("imagenet", "lite", "inception", "clip", "caffe", "unit", "raw")
 FIT_SETTINGS = ("preset", "size", "framing", "resize", "filter", "fill")
 NORMALIZE_SETTINGS = ("scale", "mean", "std", "order", "layout", "channels")
 
+#: Formats of pictures by the ending of the file.
+FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
+
 #: Options that the library reads as text, whatever is written in Python.
-_TEXTS = ("size", "fill", "mean", "std", "signed", "contours")
+_TEXTS = ("size", "fill", "mean", "std", "signed", "contours", "legend", "caption")
 
 ImageLike = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview, np.ndarray, Any]
 
@@ -50,14 +53,13 @@ class Picture:
         return encode(self.array)
 
     def save(self, path: Union[str, os.PathLike[str]]) -> None:
-        """Writes a PNG file; the old file stays whole until the new one is."""
-        if os.path.splitext(os.fspath(path))[1].lower() != ".png":
-            raise InvalidError(
-                f"{os.fspath(path)!r}: pictures are saved as .png; for other formats, "
-                "PIL.Image.fromarray(picture.array).save(…)"
-            )
+        """Writes a file named .png, or .jpg or .jpeg; the old file stays whole until the new one is."""
+        ending = os.path.splitext(os.fspath(path))[1].lower()
+        if ending not in FORMATS:
+            raise InvalidError(f"{os.fspath(path)!r}: pictures are saved as {', '.join(FORMATS)}")
+        content = encode(self.array, FORMATS[ending])
         with replaced(path) as file:
-            file.write(encode(self.array))
+            file.write(content)
 
     def show(self, title: str = "") -> None:
         """Shows the picture by matplotlib; where that cannot open a window, says how to save it."""
@@ -114,10 +116,11 @@ def fit(image: ImageLike, **settings: Any) -> np.ndarray:
     Args:
         image: The image.
         settings: ``preset`` ("imagenet", "lite", "inception", "clip", "caffe", "unit", "raw"; default "imagenet"), ``size``
-            (pixels, or height and width; default 224), ``framing`` ("crop", "stretch" or "pad"; default: as the preset
-            says), ``resize`` (pixels of the shorter side before the centre crop; 0: stretched to the size; default: as
-            the preset says), ``filter`` ("bilinear", "bicubic", "lanczos", "hamming", "box", "nearest"; default: as the
-            preset says), ``fill`` (of the borders of "pad": one or three numbers from 0 to 255; default 0).
+            (pixels, or height and width; default 224), ``framing`` ("crop": the centre; "stretch": all of it, out of
+            shape; "pad": all of it, with borders; default: as the preset says), ``resize`` (pixels of the shorter side
+            before the centre crop; default: as the preset says), ``filter`` ("bilinear", "bicubic", "lanczos", "hamming",
+            "box", "nearest"; default: as the preset says), ``fill`` (colour of the borders, one number or three from 0 to
+            255; default 0).
     """
     check_settings(settings, FIT_SETTINGS)
     source = wrap(read(image))
@@ -130,8 +133,8 @@ def preprocess(image: ImageLike, **settings: Any) -> np.ndarray:
     Args:
         image: The image.
         settings: Those of :func:`fit`, and ``scale`` (a number), ``mean``, ``std`` (one number or three; default: those
-            of the preset), ``order`` ("rgb" or "bgr"), ``layout`` ("nchw" or "nhwc"; default "nchw"), ``channels`` (3, or 1: brightness;
-            default 3).
+            of the preset), ``order`` ("rgb" or "bgr"), ``layout`` ("nchw" or "nhwc"; default "nchw"), ``channels`` (3, or 1:
+            brightness; default 3).
     """
     check_settings(settings, FIT_SETTINGS + NORMALIZE_SETTINGS)
     source = wrap(read(image))
@@ -145,10 +148,11 @@ def overlay(image: Optional[ImageLike], heat: Any, **settings: Any) -> Picture:
         image: The image; None: the colours alone, at the map's size.
         heat: The map: height x width, or with leading axes of 1; three channels are summed as absolute values.
         settings: ``colormap`` ("turbo", "viridis", "inferno", "rdbu", "gray"; default "turbo", and "rdbu" for signed
-            maps), ``alpha`` (0 to 1, default 0.5), ``blend`` ("fade", "uniform", "multiply", "spotlight"), ``signed``
-            (default: when the map has negative values), ``percentile`` (of absolute values, drawn as strongest; default
-            99.5), ``limit`` (that value itself), ``interp`` ("bilinear", "corners", "nearest", "bicubic"), ``contours``
-            (shares of the strongest value, as [0.25, 0.75]), ``legend`` (a colour bar with this label), ``caption``.
+            maps), ``alpha`` (0 to 1, default 0.5), ``blend`` ("fade", "uniform", "multiply", "spotlight"; default "fade"),
+            ``signed`` (default: when the map has negative values), ``percentile`` (of absolute values, drawn as strongest;
+            default 99.5), ``limit`` (that value itself, so that pictures share a scale), ``interp`` ("bilinear", "corners",
+            "nearest", "bicubic"), ``contours`` (shares of the strongest value at which lines are drawn), ``legend`` (a
+            colour bar with this label below the image), ``caption`` (words above it).
     """
     source = None if image is None else wrap(read(image))
     map_tensor = wrap(heat)
@@ -157,7 +161,7 @@ def overlay(image: Optional[ImageLike], heat: Any, **settings: Any) -> Picture:
 
 
 def encode(image: ImageLike, format: str = "png") -> bytes:
-    """The bytes of an image file; ``format`` is "png" or "jpeg"."""
+    """The bytes of an image file of the format "png" or "jpeg"."""
     source = wrap(read(image))
     parts = []
 

@@ -197,8 +197,8 @@ class Model:
                 too and then replaces what is computed. With ``preprocess`` an image: a path, the bytes of a file, a Pillow
                 image, a uint8 array of height x width x 3; or several, as a list or stack, which make a batch.
             want: Names of values, nodes or layers; only what they need is computed. Default: all outputs.
-            preprocess: How images are prepared: a preset ("imagenet", "lite", "inception", "caffe", "unit", "raw"), or a
-                mapping of settings, see :func:`pellucid.image.preprocess`. Size and layout follow the model's input where
+            preprocess: How images are prepared: a preset ("imagenet", "lite", "inception", "clip", "caffe", "unit", "raw"),
+                or a mapping of settings, see :func:`pellucid.image.preprocess`. Size and layout follow the model's input where
                 the mapping says nothing. Default: inputs are arrays.
             progress: A callable ``(fraction, stage)``, fraction from 0 to 1, whose true result cancels; or True for a bar.
                 Default: silence.

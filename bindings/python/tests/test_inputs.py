@@ -1,6 +1,7 @@
 """Images as inputs: every form of image, every way to say how it is prepared, and what is wrong with the others."""
 
 import io
+import re
 import unittest
 from pathlib import Path
 
@@ -154,14 +155,27 @@ class PreparationTest(ModelTest):
 
     def test_presets_are_those_of_the_library(self):
         header = (Path(__file__).parents[3] / "include/pellucid/image.h").read_text()
-        line = next(line for line in header.splitlines() if " preset  text" in line)
+        line = next(line for line in header.splitlines() if re.match(r" \* +preset +text", line))
         for preset in image.PRESETS:
             self.assertIn(f'"{preset}"', line)
         self.assertEqual(line.count('"'), 2 * len(image.PRESETS))
 
+    def test_grey(self):
+        array, photos = self.prepare(("N", 1, 28, 28))
+        self.assertEqual((array.shape, photos.settings["channels"]), ((1, 1, 28, 28), 1))
+        red, green, blue = photos.seen[0].astype(float).transpose(2, 0, 1)
+        self.assertLess(np.abs(255 * array[0, 0] - (0.299 * red + 0.587 * green + 0.114 * blue)).max(), 1)
+        self.assertEqual(self.model.run(PHOTO, preprocess="unit").shape, (1, 10))
+
+    def test_framing(self):
+        for settings in ({"framing": "crop"}, {"framing": "stretch"}, {"framing": "pad", "fill": [1, 2, 3]}):
+            _, photos = self.prepare(("N", 3, 64, 64), {"preset": "unit", **settings})
+            np.testing.assert_array_equal(photos.seen[0], image.fit(PHOTO, preset="unit", size=64, **settings))
+        self.assertEqual(photos.seen[0][0, 0].tolist(), [1, 2, 3])
+
     def test_other_channels(self):
-        with self.assertRaisesRegex(pellucid.InvalidError, "1 channels"):
-            self.model.run(PHOTO, preprocess="unit")
+        with self.assertRaisesRegex(pellucid.InvalidError, "12 channels"):
+            self.prepare(("N", 12, 28, 28))
 
     def test_arrays_are_no_images(self):
         self.assertIsNone(_feeds.images_in(self.x, True))

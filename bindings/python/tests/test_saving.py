@@ -83,7 +83,7 @@ class SavingTest(unittest.TestCase):
 
     def test_endings(self):
         for name in ("why.tiff", "why.json.gz"):
-            with self.assertRaisesRegex(pellucid.InvalidError, r"\.npz, \.png, \.json"):
+            with self.assertRaisesRegex(pellucid.InvalidError, r"\.npz, \.png, \.jpg, \.json"):
                 self.explanation.save(self.folder / name)
         with self.assertRaisesRegex(pellucid.InvalidError, "alpha"):
             self.explanation.save(self.folder / "why.npz", alpha=0.5)
@@ -296,7 +296,21 @@ class ShowTest(unittest.TestCase):
 
     def test_picture_files(self):
         with self.assertRaisesRegex(pellucid.InvalidError, r"\.png"):
-            self.explanation.overlay().save("why.jpg")
+            self.explanation.overlay().save("why.tiff")
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "why.jpg")
+            self.explanation.save(path)
+            self.assertEqual(path.read_bytes()[:3], b"\xff\xd8\xff")
+            difference = image.read(path).astype(int) - self.explanation.overlay().array
+            self.assertLess(np.abs(difference).mean(), 4)
+
+    def test_drawing(self):
+        plain = self.explanation.overlay().array
+        for options in ({"blend": "spotlight"}, {"contours": [0.25, 0.5]}, {"limit": 1e-3}, {"interp": "nearest"}):
+            drawn = self.explanation.overlay(**options).array
+            self.assertEqual(drawn.shape, plain.shape)
+            self.assertTrue((drawn != plain).any(), options)
+        self.assertGreater(self.explanation.overlay(legend="share", caption="squirrel").array.shape[0], plain.shape[0])
 
 
 if __name__ == "__main__":
