@@ -1,11 +1,4 @@
-// Fuzzes the reading of model files, with the decoding of every tensor's typed fields. From the repository's root:
-//
-//     clang++ -std=c++17 -O1 -g -fsanitize=fuzzer,address,undefined -ISources/COnnx/include Tests/Fuzz/FuzzModel.cpp \
-//         Sources/COnnx/*.cpp Sources/COnnx/*.cc -lprotobuf-lite -o /tmp/fuzz-model
-//     mkdir -p /tmp/corpus && find Tests/Fixtures/importer -name '*.onnx' -size -20k -exec cp --backup=t {} /tmp/corpus/ \;
-//     /tmp/fuzz-model -max_len=20000 -rss_limit_mb=2048 -timeout=10 /tmp/corpus
-//
-// clang++ is that of the Swift toolchain (/opt/swift/usr/bin). There is nothing to see but the absence of a finding.
+// The reading of model files, with the decoding of every tensor's typed fields, without the rest of the library.
 #include "onnx_records.h"
 
 #include <vector>
