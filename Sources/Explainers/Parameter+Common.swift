@@ -1,7 +1,7 @@
 /// Options that mean the same in every method.
 extension Parameter {
     /// Of every method.
-    static let common: [Parameter] = [
+    package static let common: [Parameter] = [
         Parameter("input", .value, "input whose importance is asked for; default: the first floating-point one"),
         Parameter("batch_size", .integer(0...1_000_000), default: "0", "images evaluated together; 0: as many as the memory budget allows"),
         Parameter("memory", .integer(0...Int.max), default: "0", "bytes that one run may use for activations; 0: the model's own option"),

@@ -46,6 +46,10 @@ void check_introspection(const pellucid::runtime &runtime, const pellucid::model
     CHECK(model.inputs()[0].dim_names[0] == "N" && model.outputs()[0].name == "logits");
     CHECK(!model.layers().empty() && !model.weights().empty());
     CHECK(model.metadata("hash")->size() == 64 && !model.metadata("no such key"));
+    const std::vector<pellucid::module> modules = model.modules();
+    CHECK(modules[0].name.empty() && modules[0].parent == -1 && modules[0].parameters > 0 && modules.size() > 3);
+    const pellucid::cost run = model.cost(input()), explained = model.explain_cost("smoothgrad", input(), {}, {{"n_samples", 5}});
+    CHECK(run.forwards == 1 && run.backwards == 0 && run.flops > 0 && explained.backwards >= 5);
     CHECK(!runtime.backends().empty() && pellucid::version() == pellucid_version());
     const std::vector<pellucid::method> methods = pellucid::methods();
     CHECK(methods.size() == static_cast<std::size_t>(pellucid_method_count()) && !methods[0].parameters.empty());

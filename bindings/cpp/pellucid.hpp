@@ -616,6 +616,30 @@ struct value {
     std::optional<pellucid::shape> dims;
     /** The symbol of each size, where it has one. */
     std::vector<std::string> dim_names;
+    /** Elements of the weights that its node reads first; -1 flops: they depend on sizes that are not known. */
+    std::int64_t parameters, flops;
+    /** The first output has a gradient with respect to this value. */
+    bool differentiable;
+    /** Runs the node at these sizes; may be empty. */
+    std::string backend;
+};
+
+/** A module of the network as its author wrote it. Depth-first; the first one is the whole model. */
+struct module {
+    /** Path, as "layer4.1.conv2"; the class that the exporter recorded; the value that it returns. */
+    std::string name, kind, value;
+    /** Index of the module around it; -1 for the whole model. */
+    std::int32_t parent;
+    std::int32_t nodes;
+    std::int64_t parameters, flops;
+    pellucid_dtype dtype;
+    std::optional<pellucid::shape> dims;
+    bool differentiable;
+};
+
+/** What a call takes: images forward and backward, most bytes of activations at once, arithmetic (-1: unknown). */
+struct cost {
+    std::int64_t forwards, backwards, bytes, flops;
 };
 
 /** An immutable network; any number of threads may use it at once. */
@@ -639,6 +663,36 @@ public:
     /** Every value that a node computes, in execution order. */
     std::vector<value> layers() const { return values(PELLUCID_LAYER); }
     std::vector<value> weights() const { return values(PELLUCID_WEIGHT); }
+
+    /** The network as a tree, depth-first. */
+    std::vector<module> modules() const {
+        std::vector<module> result;
+        const pellucid_module_info empty = PELLUCID_MODULE_INFO_INIT;
+        for (const auto &m : detail::listed(empty, [this](std::int32_t i, pellucid_module_info *out) { return pellucid_model_module_at(get(), i, out); })) {
+            module entry{detail::text(m.name), detail::text(m.kind), detail::text(m.value), m.parent, m.nodes, m.parameters, m.flops, m.dtype, std::nullopt, m.differentiable != 0};
+            if (m.rank >= 0) entry.dims = shape(m.dims, m.dims + m.rank);
+            result.push_back(std::move(entry));
+        }
+        return result;
+    }
+
+    /** What run takes for these inputs, by their shapes; nothing runs. */
+    pellucid::cost cost(const pellucid::inputs &x) const {
+        const std::vector<pellucid_feed> feeds = x.feeds();
+        pellucid_cost c = PELLUCID_COST_INIT;
+        detail::check(pellucid_model_cost(&c, get(), feeds.data(), detail::count(feeds.size())));
+        return {c.forwards, c.backwards, c.bytes, c.flops};
+    }
+
+    /** What explain takes for these arguments; nothing runs. */
+    pellucid::cost explain_cost(const std::string &method, const pellucid::inputs &x, const target &of = {}, const options &settings = {}) const {
+        const std::vector<pellucid_feed> feeds = x.feeds();
+        const pellucid_target aim = of.get();
+        const std::shared_ptr<pellucid_options> chosen = detail::made(settings);
+        pellucid_cost c = PELLUCID_COST_INIT;
+        detail::check(pellucid_explain_cost(&c, get(), method.c_str(), feeds.data(), detail::count(feeds.size()), &aim, chosen.get()));
+        return {c.forwards, c.backwards, c.bytes, c.flops};
+    }
 
     /** An entry of the file's metadata, or "producer", "opset", "hash", "backend"… */
     std::optional<std::string> metadata(const std::string &key) const {
@@ -691,7 +745,8 @@ private:
         std::vector<value> result;
         const pellucid_value_info empty = PELLUCID_VALUE_INFO_INIT;
         for (const auto &v : detail::listed(empty, [&](std::int32_t i, pellucid_value_info *out) { return pellucid_model_value_at(get(), kind, i, out); })) {
-            value entry{detail::text(v.name), detail::text(v.node), detail::text(v.op), detail::text(v.module), v.dtype, std::nullopt, {}};
+            value entry{detail::text(v.name), detail::text(v.node), detail::text(v.op), detail::text(v.module), v.dtype, std::nullopt, {},
+                        v.parameters, v.flops, v.differentiable != 0, detail::text(v.backend)};
             if (v.rank >= 0) entry.dims = shape(v.dims, v.dims + v.rank);
             for (std::int32_t axis = 0; axis < v.rank; ++axis) entry.dim_names.push_back(detail::text(v.dim_names[axis]));
             result.push_back(std::move(entry));
