@@ -75,9 +75,28 @@ extension Graph {
     private mutating func adopt(_ id: ValueID, of inner: Graph, _ map: inout [ValueID: ValueID?], _ prefix: String) -> ValueID? {
         if let known = map[id] { return known }
         let value = inner[id]
+        if let own = capturedConstant(value) { return own }
         let copy = add("\(prefix)/\(value.name)", type: value.type, constant: value.constant)
         map[id] = .some(copy)
         return copy
+    }
+
+    /// This graph's own value that a constant of an inner graph is a copy of: a weight that a body captures stays one weight.
+    func capturedConstant(_ inner: Value) -> ValueID? {
+        guard let constant = inner.constant, let id = id(of: inner.name), let own = self[id].constant,
+            own.storage === constant.storage, own.shape == constant.shape, own.offset == constant.offset
+        else { return nil }
+        return id
+    }
+
+    /// The node in whose inner graphs the constant `id` has copies, which do not change with it.
+    package func holder(ofCopies id: ValueID) -> Node? {
+        guard let constant = self[id].constant else { return nil }
+        func isHeld(_ graph: Graph) -> Bool {
+            if let own = graph.id(of: self[id].name), graph[own].constant?.storage === constant.storage { return true }
+            return graph.nodes.contains { $0.attributes.values.contains { $0.graph.map(isHeld) ?? false } }
+        }
+        return nodes.first { $0.attributes.values.contains { $0.graph.map(isHeld) ?? false } }
     }
 
     /// Only the nodes that `isKept` says yes to, by index.

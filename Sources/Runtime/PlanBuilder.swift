@@ -22,6 +22,7 @@ struct PlanBuilder {
         if let target, !(request.gradients.isEmpty && request.backwardHooks.isEmpty) {
             let wrt = try (request.gradients + request.backwardHooks).map { try find($0, in: builder.graph) }
             try checkDifferentiable(wrt, in: builder.graph)
+            if builder.graph.hasControlFlow { try checkCopies(request.gradients + request.backwardHooks, in: builder.graph) }
             let derivative = try builder.graph.differentiated(
                 seeds: [(target.scored, target.seed)], wrt: wrt, rules: rules, operators: operators, mustReach: true)
             builder.graph = derivative.graph
@@ -59,6 +60,15 @@ struct PlanBuilder {
         return id
     }
 
+    /// Inner graphs hold copies of the weights that they capture: what is fed, or asked for, must not miss them.
+    private func checkCopies(_ names: [String], in graph: Graph) throws {
+        for name in names {
+            guard let holder = graph.holder(ofCopies: try find(name, in: graph)) else { continue }
+            throw Failure.unsupported(
+                "'\(name)' is part of a graph inside \(holder.label), where it can neither be fed nor differentiated")
+        }
+    }
+
     private func checkDifferentiable(_ values: [ValueID], in graph: Graph) throws {
         for id in values {
             if let type = graph[id].type, !Gradients.isDifferentiable(id, in: graph) {
@@ -76,6 +86,7 @@ struct PlanBuilder {
     /// The graph with fed values as its inputs, and every shape inferred anew from theirs.
     private func specialised(_ model: Graph) throws -> Graph {
         var graph = model
+        if graph.hasControlFlow { try checkCopies(request.feeds.map(\.name), in: graph) }
         let fed = try request.feeds.map { ($0, try find($0.name, in: graph)) }
         let fedIDs = Set(fed.map(\.1))
         for index in graph.nodes.indices {

@@ -3,6 +3,7 @@ extension Tensor {
     /// The elements as `type`; numbers to text and back as ONNX writes them.
     package func converted(to target: ElementType) throws -> Tensor {
         if target == type { return self }
+        guard !target.isContainer, !type.isContainer else { throw Failure.unsupported("conversion from \(type) to \(target)") }
         if type == .string { return try parsed(as: target) }
         if type.isPacked || isStoredOnly { return try widened().converted(to: target) }
         switch target {

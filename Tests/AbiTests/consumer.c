@@ -81,6 +81,82 @@ static void check_tensors(void) {
     pellucid_tensor_release(NULL);
 }
 
+static void check_text(void) {
+    int64_t shape[2] = { 1, 2 }, negative = -2;
+    const char *texts[2] = { "one", "t\0wo" }, *broken[2] = { "\xff\xfe", NULL }, *text = NULL;
+    size_t lengths[2] = { 3, 4 }, length = 0;
+    pellucid_tensor *tensor = STALE(pellucid_tensor);
+    pellucid_view view;
+
+    CHECK_FAILS(pellucid_tensor_create_text(NULL, 2, shape, texts, lengths));
+    CHECK_FAILS(pellucid_tensor_create_text(&tensor, 2, shape, NULL, lengths));
+    CHECK(tensor == NULL);
+    CHECK_FAILS(pellucid_tensor_create_text(&tensor, 2, NULL, texts, lengths));
+    CHECK_FAILS(pellucid_tensor_create_text(&tensor, 1, &negative, texts, lengths));
+    CHECK_FAILS(pellucid_tensor_create_text(&tensor, 0, NULL, broken, NULL));
+    CHECK_FAILS(pellucid_tensor_create_text(&tensor, 0, NULL, broken + 1, NULL));
+    CHECK_OK(pellucid_tensor_create_text(&tensor, 2, shape, texts, lengths));
+    CHECK_OK(pellucid_tensor_view(tensor, &view));
+    CHECK(view.dtype == PELLUCID_STRING && view.rank == 2 && view.shape[1] == 2 && view.data == NULL);
+    CHECK_OK(pellucid_tensor_text_at(tensor, 1, &text, &length));
+    CHECK(length == 4 && memcmp(text, "t\0wo", 5) == 0);
+    CHECK_OK(pellucid_tensor_text_at(tensor, 0, &text, NULL));
+    CHECK(strcmp(text, "one") == 0);
+    CHECK_FAILS(pellucid_tensor_text_at(tensor, 2, &text, NULL));
+    CHECK_FAILS(pellucid_tensor_text_at(tensor, -1, &text, NULL));
+    CHECK_FAILS(pellucid_tensor_text_at(tensor, 0, NULL, NULL));
+    CHECK_FAILS(pellucid_tensor_text_at(NULL, 0, &text, NULL));
+    CHECK(pellucid_tensor_item_count(tensor) == PELLUCID_E_INVALID);
+    pellucid_tensor_release(tensor);
+}
+
+static void check_containers(void) {
+    static const pellucid_dtype kinds[] = { PELLUCID_SEQUENCE, PELLUCID_OPTIONAL, PELLUCID_MAP };
+    int64_t shape = 2, keys[2] = { 7, -1 };
+    float values[2] = { 0.5f, 1.5f };
+    pellucid_tensor *key = NULL, *value = NULL, *tensor = STALE(pellucid_tensor), *item = NULL;
+    pellucid_view view;
+    CHECK_OK(pellucid_tensor_create(&key, PELLUCID_INT64, 1, &shape, keys));
+    CHECK_OK(pellucid_tensor_create(&value, PELLUCID_FLOAT32, 1, &shape, values));
+    const pellucid_tensor *pair[2] = { key, value }, *same[2] = { value, value }, *missing[2] = { value, NULL };
+
+    CHECK_FAILS(pellucid_tensor_create_container(NULL, PELLUCID_SEQUENCE, same, 2));
+    CHECK_FAILS(pellucid_tensor_create_container(&tensor, PELLUCID_FLOAT32, same, 2));
+    CHECK(tensor == NULL);
+    CHECK_FAILS(pellucid_tensor_create_container(&tensor, PELLUCID_SEQUENCE, NULL, 2));
+    CHECK_FAILS(pellucid_tensor_create_container(&tensor, PELLUCID_SEQUENCE, same, -1));
+    CHECK_FAILS(pellucid_tensor_create_container(&tensor, PELLUCID_SEQUENCE, missing, 2));
+    CHECK_FAILS(pellucid_tensor_create_container(&tensor, PELLUCID_SEQUENCE, pair, 2));
+    CHECK_FAILS(pellucid_tensor_create_container(&tensor, PELLUCID_OPTIONAL, same, 2));
+    CHECK_FAILS(pellucid_tensor_create_container(&tensor, PELLUCID_MAP, same, 2));
+    CHECK_FAILS(pellucid_tensor_create_container(&tensor, PELLUCID_MAP, pair, 1));
+    CHECK_FAILS(pellucid_tensor_create(&tensor, PELLUCID_SEQUENCE, 1, &shape, NULL));
+    CHECK_FAILS(pellucid_tensor_item_count(value));
+    CHECK_FAILS(pellucid_tensor_item_count(NULL));
+    CHECK_FAILS(pellucid_tensor_item_at(value, 0, &item));
+    for (int k = 0; k < 3; k++) {
+        int64_t count = kinds[k] == PELLUCID_OPTIONAL ? 1 : 2;
+        CHECK_OK(pellucid_tensor_create_container(&tensor, kinds[k], kinds[k] == PELLUCID_MAP ? pair : same, count));
+        CHECK(pellucid_tensor_item_count(tensor) == count);
+        CHECK_OK(pellucid_tensor_view(tensor, &view));
+        CHECK(view.dtype == kinds[k] && view.rank == 1 && view.shape[0] == count && view.data == NULL);
+        CHECK_FAILS(pellucid_tensor_item_at(tensor, count, &item));
+        CHECK_FAILS(pellucid_tensor_item_at(tensor, -1, &item));
+        CHECK_FAILS(pellucid_tensor_item_at(tensor, 0, NULL));
+        CHECK_OK(pellucid_tensor_item_at(tensor, count - 1, &item));
+        pellucid_tensor_release(tensor);
+        /* The item outlives its container. */
+        CHECK_OK(pellucid_tensor_view(item, &view));
+        CHECK(view.dtype == PELLUCID_FLOAT32 && ((const float *)view.data)[1] == 1.5f);
+        pellucid_tensor_release(item);
+    }
+    CHECK_OK(pellucid_tensor_create_container(&tensor, PELLUCID_OPTIONAL, NULL, 0));
+    CHECK(pellucid_tensor_item_count(tensor) == 0);
+    pellucid_tensor_release(tensor);
+    pellucid_tensor_release(key);
+    pellucid_tensor_release(value);
+}
+
 static void check_options(void) {
     pellucid_options *options = NULL;
     CHECK_FAILS(pellucid_options_create(NULL));
@@ -322,6 +398,8 @@ int main(int argc, char **argv) {
     CHECK(argc == 2);
     check_status();
     check_tensors();
+    check_text();
+    check_containers();
     check_options();
     CHECK_OK(pellucid_runtime_create(&runtime, NULL));
     check_runtimes(runtime);

@@ -37,6 +37,33 @@ static void check_strides(void) {
     }
 }
 
+/* Sequences, optionals, maps and strings where the model and the methods expect an image. */
+static void check_containers(pellucid_model *model) {
+    static const int64_t one = 1;
+    static const char *text = "x";
+    pellucid_tensor *image = make_input(1), *key = NULL, *odd[5] = { NULL };
+    CHECK_OK(pellucid_tensor_create_text(&key, 1, &one, &text, NULL));
+    const pellucid_tensor *items[2] = { image, image }, *pair[2] = { key, key };
+    CHECK_OK(pellucid_tensor_create_container(&odd[0], PELLUCID_SEQUENCE, items, 2));
+    CHECK_OK(pellucid_tensor_create_container(&odd[1], PELLUCID_OPTIONAL, items, 1));
+    CHECK_OK(pellucid_tensor_create_container(&odd[2], PELLUCID_OPTIONAL, NULL, 0));
+    CHECK_OK(pellucid_tensor_create_container(&odd[3], PELLUCID_MAP, pair, 2));
+    odd[4] = key;
+    for (int k = 0; k < 5; k++) {
+        pellucid_feed feed = { NULL, odd[k] };
+        pellucid_tensor *output = NULL;
+        CHECK_FAILS(pellucid_model_run(model, &feed, 1, NULL, 0, &output, NULL));
+        for (int32_t i = 0; i < pellucid_method_count(); i++) {
+            pellucid_method_info method = PELLUCID_METHOD_INFO_INIT;
+            pellucid_result *result = NULL;
+            CHECK_OK(pellucid_method_at(i, &method));
+            CHECK_FAILS(pellucid_explain(&result, model, method.name, &feed, 1, NULL, NULL, NULL));
+        }
+        pellucid_tensor_release(odd[k]);
+    }
+    pellucid_tensor_release(image);
+}
+
 /* Tensors of every type and of odd shapes, fed to the model and to every method. */
 static void check_feeds(pellucid_model *model) {
     static const int64_t shapes[][4] = { { 1, 1, SIDE, SIDE }, { 0, 1, SIDE, SIDE }, { 3, 1, SIDE, SIDE }, { 1, 1, 0, SIDE }, { 1, 1, 1, 1 } };
@@ -173,6 +200,7 @@ int main(int argc, char **argv) {
     check_strides();
     check_images();
     check_feeds(model);
+    check_containers(model);
     check_callbacks(model, feed);
     check_options(model, feed);
     pellucid_tensor_release((pellucid_tensor *)feed.tensor);

@@ -43,6 +43,9 @@ import Testing
         #expect(throws: Failure.self) { try sequence.sliced(0, 0..<1) }
         #expect(throws: Failure.self) { try sequence.broadcast(to: [3, 2]) }
         #expect(throws: Failure.self) { try sequence.converted(to: .float32) }
+        #expect(throws: Failure.self) { try sequence.converted(to: .string) }
+        #expect(throws: Failure.self) { try one.get().converted(to: .sequence) }
+        #expect(throws: Failure.self) { try one.get().narrowed(to: .map) }
         #expect(throws: Failure.self) { try sequence.doubles() }
         #expect(throws: Failure.self) { try Tensor.empty(.sequence, [2]) }
         #expect(throws: Failure.self) { try Tensor(.sequence, [3], storage: sequence.storage) }

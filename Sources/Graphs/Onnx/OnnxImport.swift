@@ -9,7 +9,11 @@ package enum OnnxImport {
         try OnnxValidation.check(graph, operators: operators)
         var importer = GraphImporter(operators: operators)
         var result = try importer.run(graph)
-        if result.hasControlFlow { try result.unroll(operators: operators) }
+        if result.hasControlFlow {
+            // An initial value that is listed as an input may be fed.
+            let replaceable = graph.inputs.compactMap { result.id(of: $0.name) }
+            try result.unroll(operators: operators, kept: Set(replaceable))
+        }
         return result
     }
 }

@@ -99,7 +99,8 @@ enum Control {
         let seeds = seeded.compactMap { dy[$0] }
         var attributes: [String: Attribute] = [:]
         for condition in [true, false] {
-            let inner = try typed(branch(n, condition), types, g.operators)
+            var inner = try typed(branch(n, condition), types, g.operators)
+            if inner.hasControlFlow { try inner.unroll(operators: g.operators) }
             let derivative = try derivative(of: inner, outputs: seeded, seedTypes: seeds.map { g.graph[$0].type }, reals, g.operators)
             attributes[condition ? "then_branch" : "else_branch"] = .graph(derivative)
         }

@@ -7,12 +7,12 @@ extension Unroller {
         let form = try LoopForm(node)
         var trips = Int.max
         if let id = node.inputs[0] {
-            guard let count = graph[id].constant else { throw Refusal() }
+            guard let count = known(id) else { throw Refusal() }
             trips = try Control.tripCount(count)
         }
         var goesOn = true
         if let id = node.inputs[1] {
-            guard let condition = graph[id].constant else { throw Refusal() }
+            guard let condition = known(id) else { throw Refusal() }
             goesOn = try Control.isTrue(condition)
         }
         let isCounted = form.isCounted
@@ -27,7 +27,7 @@ extension Unroller {
             let number = constant(try form.scalar(.scalar(Int64(index)), input: 0), "\(node.name)/\(index)/turn")
             let outputs = try turn(form.body, index, inputs: [number, condition] + carried + captured, for: node, &constants)
             if !isCounted {
-                guard let next = graph[outputs[0]].constant else { throw Refusal() }
+                guard let next = known(outputs[0]) else { throw Refusal() }
                 goesOn = try Control.isTrue(next)
             }
             carried = Array(outputs[1..<1 + form.carried])

@@ -29,7 +29,7 @@ extension Unroller {
     /// A constant place in a sequence; the last one where none is given.
     private func place(_ node: Node, _ index: Int, count: Int, isInsert: Bool = false) -> Int? {
         guard index < node.inputs.count, let id = node.inputs[index] else { return isInsert ? count : count - 1 }
-        return graph[id].constant.flatMap { try? Sequences.place($0, count: count, isInsert: isInsert) }
+        return known(id).flatMap { try? Sequences.place($0, count: count, isInsert: isInsert) }
     }
 
     /// Reads the items themselves where a node reads a sequence of known items.
@@ -57,7 +57,7 @@ extension Unroller {
 
     private func reader(_ node: Node) -> Inference {
         Inference(
-            node: node, types: node.inputs.map { $0.flatMap { graph[$0].type } }, constants: node.inputs.map { $0.flatMap { graph[$0].constant } },
+            node: node, types: node.inputs.map { $0.flatMap { graph[$0].type } }, constants: node.inputs.map { $0.flatMap { known($0) } },
             symbolics: node.inputs.map { _ in nil })
     }
 

@@ -31,7 +31,8 @@ struct Unroller {
     /// What a sequence or an optional holds, where that is known.
     var lists: [ValueID: [ValueID]] = [:]
     var hasChanged = false
-    private let kept: Set<ValueID>
+    /// Values that may still be replaced, and what is computed from them: their elements are not to be relied on.
+    private var free: Set<ValueID>
     private var left = Unroller.limit
     /// Nodes that may still be tried, those of attempts that failed included: many hopeless loops must not take long.
     private var tries = 4 * Unroller.limit
@@ -45,7 +46,7 @@ struct Unroller {
         self.graph = graph
         self.graph.nodes = []
         self.operators = operators
-        self.kept = kept
+        free = kept.filter { graph[$0].constant != nil }
     }
 
     /// Adds the node, or what takes its place.
@@ -58,8 +59,12 @@ struct Unroller {
         }
         try graph.infer(node, operators: operators)
         note(node)
+        if !free.isEmpty, node.inputs.contains(where: { $0.map(free.contains) ?? false }) { free.formUnion(node.outputs.compactMap { $0 }) }
         graph.nodes.append(node)
     }
+
+    /// Elements that are the same in every run.
+    func known(_ id: ValueID) -> Tensor? { free.contains(id) ? nil : graph[id].constant }
 
     /// Nodes that turns may still become.
     func hasRoom(for nodes: Int, times turns: Int) -> Bool { turns <= min(left, tries) / max(nodes, 1) }
@@ -67,7 +72,7 @@ struct Unroller {
     private mutating func replace(_ node: Node) throws -> Bool {
         switch node.op {
         case "If":
-            guard let id = node.inputs.first, let id, let condition = graph[id].constant, !kept.contains(id) else { return false }
+            guard let id = node.inputs.first, let id, let condition = known(id) else { return false }
             for inner in try Control.inlined(node, condition, in: &graph) { try add(inner) }
             return true
         case "Loop": return try attempt { try $0.unrollLoop(node) }
@@ -169,6 +174,7 @@ extension Graph {
         func outer(_ id: ValueID, _ graph: inout Graph, _ constants: inout [ValueID: ValueID]) -> ValueID {
             if let known = map[id] ?? constants[id] { return known }
             let value = inner[id]
+            if let own = graph.capturedConstant(value) { return own }
             let copy = graph.add("\(prefix)/\(value.name)", constant: value.constant)
             if value.constant == nil { map[id] = copy } else { constants[id] = copy }
             return copy
