@@ -53,7 +53,9 @@ extension TensorType {
     package func admits(_ other: TensorType) -> Bool {
         guard element == other.element else { return false }
         if let a = dims, let b = other.dims {
-            guard a.count == b.count, zip(a, b).allSatisfy({ $0.value == nil || $1.value == nil || $0.value == $1.value }) else { return false }
+            guard a.count == b.count, zip(a, b).allSatisfy({ $0.value == nil || $1.value == nil || $0.value == $1.value }) else {
+                return false
+            }
         }
         return items.count != other.items.count || zip(items, other.items).allSatisfy { $0.admits($1) }
     }

@@ -36,12 +36,17 @@ package enum Flops {
         "ArgMax", "ArgMin", "TopK", "Unique", "NonZero", "NonMaxSuppression", "Hardmax", "And", "Or", "Xor", "Not", "BitShift",
         "BitwiseAnd",
         "BitwiseNot", "BitwiseOr", "BitwiseXor", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "IsInf", "IsNaN",
-        "ai.onnx.ml:ArrayFeatureExtractor", "ai.onnx.ml:Binarizer", "ai.onnx.ml:ClassLabels", "ai.onnx.ml:CategoryMapper",
+        "SequenceConstruct", "SequenceEmpty", "SequenceInsert", "SequenceErase", "SequenceAt", "SequenceLength", "SplitToSequence",
+        "ConcatFromSequence", "Optional", "OptionalHasElement", "OptionalGetElement", "ai.onnx.ml:ArrayFeatureExtractor",
+        "ai.onnx.ml:Binarizer", "ai.onnx.ml:ClassLabels", "ai.onnx.ml:CategoryMapper",
         "ai.onnx.ml:LabelEncoder", "ai.onnx.ml:OneHotEncoder",
     ]
 
     /// Their arithmetic follows from data, or from graphs inside them.
-    private static let data = ["If", "ai.onnx.ml:TreeEnsemble", "ai.onnx.ml:TreeEnsembleClassifier", "ai.onnx.ml:TreeEnsembleRegressor"]
+    private static let data = [
+        "If", "Loop", "Scan", "SequenceMap", "ai.onnx.ml:TreeEnsemble", "ai.onnx.ml:TreeEnsembleClassifier",
+        "ai.onnx.ml:TreeEnsembleRegressor",
+    ]
 
     /// One operation for each element of the output.
     private static let pointwise = [

@@ -44,7 +44,9 @@ extension Graph {
 
     private mutating func foldConstants(_ node: Node, _ op: Operator, _ inference: Inference) throws {
         // A body may have loops that take long, or never end.
-        guard op.isPure, !node.attributes.values.contains(where: { $0.graph != nil }), node.outputs.contains(where: { $0 != nil }) else { return }
+        guard op.isPure, !node.attributes.values.contains(where: { $0.graph != nil }), node.outputs.contains(where: { $0 != nil }) else {
+            return
+        }
         for (input, constant) in zip(node.inputs, inference.constants) where input != nil && constant == nil { return }
         var bytes = 0
         for output in node.outputs {

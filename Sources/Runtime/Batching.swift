@@ -55,7 +55,9 @@ extension Tensor {
             guard let only = parts.first else { throw Failure.failed("nothing to join") }
             return only
         }
-        guard !first.shape.isEmpty, !first.type.isContainer, parts.allSatisfy({ $0.shape.dropFirst() == first.shape.dropFirst() && $0.type == first.type }) else {
+        guard !first.shape.isEmpty, !first.type.isContainer,
+            parts.allSatisfy({ $0.shape.dropFirst() == first.shape.dropFirst() && $0.type == first.type })
+        else {
             throw Failure.shape("parts of a batch have different shapes; run the batch in one piece (batch_size)")
         }
         if first.type == .string {

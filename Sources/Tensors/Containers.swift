@@ -26,7 +26,8 @@ extension Tensor {
         guard keys.type == .string || keys.type.isInteger, !keys.type.isPacked else {
             throw Failure.invalid("keys of a map must be integers or text, found \(keys.type)")
         }
-        guard keys.shape.count == 1, values.shape.count == 1, keys.count == values.count, values.type != .optional, values.type != .map else {
+        guard keys.shape.count == 1, values.shape.count == 1, keys.count == values.count, values.type != .optional, values.type != .map
+        else {
             throw Failure.shape(
                 "a map needs a list of keys and one of as many values, found \(keys.type) \(Shape.text(keys.shape)) and \(values.type) \(Shape.text(values.shape))"
             )

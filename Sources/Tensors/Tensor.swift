@@ -161,7 +161,9 @@ package struct Tensor: Sendable {
 
     /// Axes in another order, without a copy. `order` must be a permutation of the axes.
     package func transposed(_ order: [Int]) throws -> Tensor {
-        guard order.sorted() == Array(shape.indices), !type.isContainer else { throw Failure.shape("\(order) is not a permutation of \(shape.count) axes") }
+        guard order.sorted() == Array(shape.indices), !type.isContainer else {
+            throw Failure.shape("\(order) is not a permutation of \(shape.count) axes")
+        }
         return try dense(order.map { shape[$0] }, order.map { strides[$0] }, offset, count)
     }
 

@@ -32,7 +32,8 @@ struct Case: Sendable {
         var tensors: [Tensor] = []
         while let data = try? Data(contentsOf: url.appendingPathComponent("test_data_set_0/\(kind)_\(tensors.count).pb")) {
             if tensors.count < declared.count {
-                if case .tensor = declared[tensors.count].type {} else {
+                if case .tensor = declared[tensors.count].type {
+                } else {
                     throw Failure.unsupported("\(kind) '\(declared[tensors.count].name)' is no tensor: read by Tests/Conformance alone")
                 }
             }

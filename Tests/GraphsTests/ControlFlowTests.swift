@@ -104,6 +104,30 @@ import Testing
         #expect(try run(derivative.graph)[0].array(Float.self) == slopes)
     }
 
+    /// A weight that the body captures is the same weight in every turn, so that its gradient is the sum over the turns.
+    @Test func capturedWeightsStayOne() throws {
+        let weight = try Tensor([2, 3, 4] as [Float])
+        let body = try Self.graph(
+            [("i", nil), ("go", nil), ("v", nil)], constants: ["w": weight],
+            [.init("Identity", ["go"], ["next"]), .init("Mul", ["v", "w"], ["product"])], outputs: ["next", "product"])
+        var graph = try Self.graph(
+            [("x", Self.vector)], constants: ["w": weight, "trips": .scalar(Int64(3)), "yes": .scalar(Truth(true))],
+            [.init("Loop", ["trips", "yes", "x"], ["y"], ["body": .graph(body), Control.captured: .int(0)])], outputs: ["y"])
+        let id = try #require(graph.id(of: "w"))
+        #expect(graph.holder(ofCopies: id)?.name == "y")
+        try graph.unroll(operators: .standard)
+        #expect(graph.nodes.filter { $0.inputs.contains(id) }.count == 3)
+        #expect(graph.holder(ofCopies: id) == nil)
+    }
+
+    /// A trip count that may still be replaced is not relied on.
+    @Test func replaceableTripCountsAreKept() throws {
+        var graph = try Self.loop(trips: 3, Self.body())
+        let trips = try #require(graph.id(of: "trips"))
+        #expect(try !graph.unroll(operators: .standard, kept: [trips]))
+        #expect(graph.nodes.count == 1)
+    }
+
     @Test func aLoopWithoutEndIsEnded() throws {
         let endless = try Self.loop(trips: nil, Self.body())
         var graph = endless

@@ -55,6 +55,21 @@ import Testing
         #expect(try run(model, ["x": x, "w": w], "sum").array(Float.self) == [9, -12])
     }
 
+    /// A loop that stays one holds a copy of the weight: to feed or differentiate the weight would miss it.
+    @Test func copiesOfWeightsAreNotMissed() throws {
+        let weight = try Tensor([2, 3] as [Float])
+        let body = try graph([("i", nil), ("go", nil), ("v", nil)], [("w", weight)], [("Mul", ["v", "w"], "next", [:])], ["go", "next"])
+        let model = try model(
+            graph(
+                [("x", TensorType(.float32, shape: [2])), ("trips", TensorType(.int64, []))],
+                [("yes", .scalar(Truth(true))), ("w", weight)],
+                [("Loop", ["trips", "yes", "x"], "y", ["body": .graph(body), "captured": .int(0)])], ["y"]))
+        let feeds = ["x": try Tensor([1, 1] as [Float]), "trips": try Tensor.scalar(Int64(2))]
+        #expect(try run(model, feeds, "y").array(Float.self) == [4, 9])
+        let failure = #expect(throws: Failure.self) { try run(model, feeds.merging(["w": weight]) { $1 }, "y") }
+        #expect(failure?.message == "'w' is part of a graph inside Loop 'y', where it can neither be fed nor differentiated")
+    }
+
     private func endless() throws -> Graph {
         let body = try graph([("i", nil), ("go", nil), ("v", nil)], [], [("Neg", ["v"], "next", [:])], ["go", "next"])
         return try graph(

@@ -62,7 +62,9 @@ struct OnnxSchema: Sendable {
         let given = node.inputs.count - node.inputs.reversed().prefix { $0.isEmpty }.count
         // Optional inputs before a variadic one are named even when they are left out.
         let listed = inputs.upperBound == .max ? node.inputs.count : given
-        guard listed >= inputs.lowerBound, given <= inputs.upperBound else { throw Failure.parse("\(node.label): expected \(Self.text(inputs)) inputs, found \(given)") }
+        guard listed >= inputs.lowerBound, given <= inputs.upperBound else {
+            throw Failure.parse("\(node.label): expected \(Self.text(inputs)) inputs, found \(given)")
+        }
         let computed = node.outputs.count - node.outputs.reversed().prefix { $0.isEmpty }.count
         guard computed <= outputs.upperBound else {
             throw Failure.parse("\(node.label): expected \(Self.text(outputs)) outputs, found \(computed)")

@@ -32,7 +32,8 @@ enum Optionals {
             vjp: { g, n, dy in
                 // A value that is no optional passes through.
                 guard let id = n.inputs.first, let id, g.graph[id].type?.element != .optional else {
-                    throw Failure.unsupported("OptionalGetElement has no gradient (\(noGradient)); methods that only run the model still work")
+                    throw Failure.unsupported(
+                        "OptionalGetElement has no gradient (\(noGradient)); methods that only run the model still work")
                 }
                 return [dy.first ?? nil]
             }, takesContainers: true, samples: [Sample([.real(2, 3)]), Sample([.optional(.sequence([.real(1), .real(2)]))])]),

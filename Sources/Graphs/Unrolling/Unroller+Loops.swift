@@ -50,7 +50,9 @@ extension Unroller {
         let elements = try scanned.enumerated().map { index, id in
             guard let dims = graph[id].type?.dims else { throw Refusal() }
             let axis = try form.inputAxis(index, rank: dims.count)
-            guard let size = dims[axis].value, turns ?? size == size, hasRoom(for: form.body.nodes.count + 2, times: size) else { throw Refusal() }
+            guard let size = dims[axis].value, turns ?? size == size, hasRoom(for: form.body.nodes.count + 2, times: size) else {
+                throw Refusal()
+            }
             turns = size
             let entries = try entries(id, axis: axis, count: size, for: node)
             return try form.inputIsReversed(index) ? entries.reversed() : entries

@@ -37,7 +37,8 @@ extension Unroller {
         guard let output = node.outputs.first, let output else { return false }
         switch node.op {
         case "SequenceAt":
-            guard let items = list(node), node.inputs.count > 1, node.inputs[1] != nil, let place = place(node, 1, count: items.count) else {
+            guard let items = list(node), node.inputs.count > 1, node.inputs[1] != nil, let place = place(node, 1, count: items.count)
+            else {
                 return false
             }
             try emit("Identity", [items[place]], to: [output], for: node)
@@ -74,7 +75,8 @@ extension Unroller {
     private mutating func split(_ node: Node, to output: ValueID) throws -> Bool {
         let c = reader(node)
         guard let x = node.inputs.first, let x, let dims = graph[x].type?.dims,
-            let axis = try? Shape.axis(c.int("axis", default: 0), rank: dims.count), dims.indices.contains(axis), let size = dims[axis].value,
+            let axis = try? Shape.axis(c.int("axis", default: 0), rank: dims.count), dims.indices.contains(axis),
+            let size = dims[axis].value,
             hasRoom(for: 2, times: size), let sizes = try? Sequences.parts(c, size: size), !sizes.isEmpty
         else { return false }
         let parts =

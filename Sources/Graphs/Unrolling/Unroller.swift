@@ -119,7 +119,8 @@ struct Unroller {
     {
         try add(
             Node(
-                op: op, name: node.name, inputs: inputs, outputs: outputs, attributes: attributes, origin: node.origin, module: node.module))
+                op: op, name: node.name, inputs: inputs, outputs: outputs, attributes: attributes, origin: node.origin, module: node.module)
+        )
     }
 
     mutating func constant(_ tensor: Tensor, _ name: String) -> ValueID { graph.constant(tensor, name) }
