@@ -87,16 +87,15 @@ class Explanation:
 
     @property
     def map(self) -> np.ndarray:
-        """The heat maps of the batch, as the options say: N x 1 x height x width, or in the input's layout."""
+        """The heat maps of the batch: N x 1 x height x width, or, as the options say, in the input's own layout."""
         if "map" not in self.tensors:
             raise UnsupportedError(f"{self.method or 'this method'} makes no map; see .tensors and .numbers")
         return self.tensors["map"]
 
     @property
     def maps(self) -> List[np.ndarray]:
-        """One map per image, without the batch axis, and without a channel axis of 1: height x width."""
-        heat = self.map
-        return [each[0] if each.ndim == 3 and each.shape[0] == 1 else each for each in heat] if heat.ndim > 2 else [heat]
+        """One map per image, without the batch axis, channels first, and without a channel axis of 1: height x width."""
+        return [each[0] if each.ndim == 3 and each.shape[0] == 1 else each for each in map(_channels_first, self.map)]
 
     @property
     def options(self) -> Dict[str, Any]:
@@ -176,11 +175,10 @@ class Explanation:
                 explained image was; where the input was an array, or with False, the map covers the image as it is.
             options: As in :func:`pellucid.image.overlay`: ``colormap``, ``alpha``, ``blend``, ``contours``, ``legend``, …
         """
-        heat = self.map
-        count = len(heat) if heat.ndim > 2 else 1
-        if not -count <= index < count:
-            raise IndexError(f"index {index} of {count} images")
-        return _image.overlay(self._background(image, index, preprocess), heat[index] if heat.ndim > 2 else heat, **options)
+        heats = self.maps
+        if not -len(heats) <= index < len(heats):
+            raise IndexError(f"index {index} of {len(heats)} images")
+        return _image.overlay(self._background(image, index, preprocess), heats[index], **options)
 
     def _background(self, image: Optional[ImageLike], index: int, preprocess: Union[Preprocess, bool]) -> Optional[np.ndarray]:
         if image is None:
@@ -261,8 +259,9 @@ class Explanation:
         return f"<div>{' '.join(pictures)}<table>{''.join(rows)}</table></div>"
 
     def _is_drawable(self) -> bool:
-        heat = self.tensors.get("map")
-        return heat is not None and 2 <= heat.ndim <= 4 and heat.size > 0 and heat.dtype.kind == "f"
+        """Whether the maps are planes, or three that are drawn as one."""
+        heats = self.maps if "map" in self.tensors else []
+        return bool(heats) and heats[0].size > 0 and (heats[0].ndim == 2 or (heats[0].ndim == 3 and len(heats[0]) == 3))
 
     def __repr__(self) -> str:
         parts = [f"{name}: {list(array.shape)}" for name, array in self.tensors.items()]
@@ -271,6 +270,12 @@ class Explanation:
         return f"<Explanation {self.method or '?'} {' '.join(parts)}>"
 
 
+
+
+def _channels_first(heat: np.ndarray) -> np.ndarray:
+    """The map of an image of height x width x channels turned around; any other as it is."""
+    last = heat.ndim == 3 and heat.shape[2] in (1, 3) and heat.shape[0] not in (1, 3)
+    return np.moveaxis(heat, 2, 0) if last else heat
 
 
 def _listed(kind: str, handle: int) -> List[str]:

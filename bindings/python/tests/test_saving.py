@@ -177,6 +177,38 @@ class SavingTest(unittest.TestCase):
         self.assertEqual(found.data, self.explanation.data)
 
 
+class MapsTest(unittest.TestCase):
+    def maps(self, *shape):
+        explanation = Explanation({"map": np.arange(np.prod(shape), dtype=np.float32).reshape(shape)}, {}, {"method": "x"})
+        return [each.shape for each in explanation.maps], explanation._repr_png_() is not None, explanation._repr_html_()
+
+    def test_layouts(self):
+        for shape, expected, drawable in (
+            ((2, 1, 5, 7), [(5, 7)] * 2, True),
+            ((2, 3, 5, 7), [(3, 5, 7)] * 2, True),
+            ((2, 5, 7, 3), [(3, 5, 7)] * 2, True),
+            ((2, 5, 7, 1), [(5, 7)] * 2, True),
+            ((2, 4, 5, 7), [(4, 5, 7)] * 2, False),
+            ((2, 9), [(9,)] * 2, False),
+            ((0, 1, 5, 7), [], False),
+        ):
+            with self.subTest(shape):
+                found, drawn, page = self.maps(*shape)
+                self.assertEqual((found, drawn, "<img" in page), (expected, drawable, drawable))
+
+    def test_channels_last_is_drawn_as_channels_first(self):
+        first = np.random.default_rng(5).standard_normal((1, 3, 6, 8)).astype(np.float32)
+        pictures = [Explanation({"map": heat}, {}, {}).overlay().array for heat in (first, first.transpose(0, 2, 3, 1))]
+        np.testing.assert_array_equal(*pictures)
+
+    def test_no_map(self):
+        explanation = Explanation({}, {"score": 1.0}, {"method": "x"})
+        self.assertIsNone(explanation._repr_png_())
+        self.assertIn("<table>", explanation._repr_html_())
+        with self.assertRaisesRegex(pellucid.UnsupportedError, "x makes no map"):
+            explanation.overlay()
+
+
 class NumbersTest(unittest.TestCase):
     def test_what_json_cannot_say(self):
         strange = Explanation(
