@@ -16,9 +16,34 @@ struct Method {
         let standard: String
         let range: String
         let help: String
+
+        var json: JSON {
+            .object([
+                ("name", .string(name)), ("type", .string(type)),
+                ("default", standard.isEmpty ? .null : .string(standard)),
+                ("range", range.isEmpty ? .null : .string(range)), ("help", .string(help)),
+            ])
+        }
     }
 
     func knows(_ option: String) -> Bool { parameters.contains { $0.name == option } }
+
+    /// The method of that name.
+    static func named(_ name: String, among known: [Method]) throws -> Method {
+        if let found = known.first(where: { $0.name == name }) { return found }
+        throw ToolError(
+            usage: "there is no method '\(name)'\(Suggestion.text(for: name, among: known.map(\.name)))")
+    }
+
+    var json: JSON {
+        .object([
+            ("name", .string(name)), ("family", .string(family)), ("kind", .string(kind)),
+            ("summary", .string(summary)),
+            ("needs", .array(needs.split(separator: ",").map { .string(String($0)) })),
+            ("reference", .string(reference)),
+            ("parameters", .array(parameters.map(\.json))),
+        ])
+    }
 
     /// Every method of the library.
     static func all() throws -> [Method] {
@@ -28,10 +53,11 @@ struct Method {
             var info = pellucid_method_info()
             info.struct_size = MemoryLayout<pellucid_method_info>.stride
             try check(pellucid_method_at(index, &info))
-            let name = text(info.name)
+            let name = string(info.name)
             return Method(
-                name: name, family: text(info.family), kind: text(info.kind), summary: text(info.summary), needs: text(info.needs),
-                reference: text(info.reference), parameters: try parameters(of: name))
+                name: name, family: string(info.family), kind: string(info.kind),
+                summary: string(info.summary), needs: string(info.needs),
+                reference: string(info.reference), parameters: try parameters(of: name))
         }
     }
 
@@ -45,8 +71,9 @@ struct Method {
             try check(status)
             found.append(
                 Parameter(
-                    name: text(info.name), type: text(info.type), standard: text(info.default_value), range: text(info.range),
-                    help: text(info.help)))
+                    name: string(info.name), type: string(info.type), standard: string(info.default_value),
+                    range: string(info.range),
+                    help: string(info.help)))
         }
     }
 }
@@ -55,22 +82,33 @@ struct Method {
 final class Explanation {
     private let handle: OpaquePointer
 
-    init(_ method: String, of model: Model, input: Tensor, target: Int?, options: [(name: String, value: String)]) throws {
+    init(
+        _ method: String, of model: Model, input: Tensor, target: Int?,
+        options: [(name: String, value: String)], progress: Progress?
+    ) throws {
         let options = try Options(options)
-        var feed = pellucid_feed(name: nil, tensor: input.handle)
         var wanted = pellucid_target()
-        wanted.struct_size = MemoryLayout<pellucid_target>.stride
+        wanted.struct_size = MemoryLayout<pellucid_target>.size
         wanted.kind = Int32(target == nil ? PELLUCID_TARGET_ARGMAX : PELLUCID_TARGET_CLASS)
         wanted.score = Int32(PELLUCID_SCORE_LOGIT)
         wanted.index = Int64(target ?? 0)
-        handle = try created { pellucid_explain($0, model.handle, method, &feed, 1, &wanted, options.handle, nil) }
+        handle = try Model.withFeeds([("", input)]) { feeds in
+            try withControl(progress) { control in
+                try created {
+                    pellucid_explain(
+                        $0, model.handle, method, feeds.baseAddress, 1, &wanted, options.handle, control)
+                }
+            }
+        }
     }
 
     deinit { pellucid_result_release(handle) }
 
     /// The heat map.
-    func map() throws -> Tensor { try Tensor(taking: created { pellucid_result_tensor(handle, "map", $0) }) }
+    func map() throws -> Tensor {
+        try Tensor(taking: created { pellucid_result_tensor(handle, "map", $0) })
+    }
 
     /// How it was made.
-    var manifest: String { text(pellucid_result_json(handle)) }
+    var manifest: String { string(pellucid_result_json(handle)) }
 }

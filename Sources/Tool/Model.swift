@@ -15,8 +15,18 @@ struct Value {
         case symbol(String)
     }
 
+    /// Elements of the weights that the layer reads; a weight's own.
+    let parameters: Int
+    /// -1 where sizes are not known.
+    let flops: Int
+    let isDifferentiable: Bool
+    /// What computes it.
+    let backend: String
+
+    var shape: String { Value.text(dims) }
+
     /// As people write shapes, `Nx3x224x224`.
-    var shape: String {
+    static func text(_ dims: [Dim]?) -> String {
         guard let dims else { return "?" }
         if dims.isEmpty { return "scalar" }
         return dims.map { dim in
@@ -27,20 +37,53 @@ struct Value {
         }.joined(separator: "x")
     }
 
+    /// A list of numbers and symbols; null where even the rank is unknown.
+    static func json(_ dims: [Dim]?) -> JSON {
+        guard let dims else { return .null }
+        return .array(
+            dims.map { dim in
+                switch dim {
+                case .size(let size): .integer(size)
+                case .symbol(let symbol): .string(symbol)
+                }
+            })
+    }
+
+    /// Sizes and symbols from the library's form; nil for a negative rank.
+    static func dims(
+        _ rank: Int32, _ sizes: UnsafePointer<Int64>?, _ names: UnsafePointer<UnsafePointer<CChar>?>?
+    ) -> [Dim]? {
+        guard rank >= 0 else { return nil }
+        return (0..<Int(rank)).map { axis in
+            let size = sizes?[axis] ?? -1
+            return size >= 0 ? .size(Int(size)) : .symbol(names?[axis].map { String(cString: $0) } ?? "")
+        }
+    }
+
     /// The size of an axis where the file states it.
     func size(_ axis: Int) -> Int? {
-        guard let dims, dims.indices.contains(axis), case .size(let size) = dims[axis] else { return nil }
+        guard let dims, dims.indices.contains(axis), case .size(let size) = dims[axis] else {
+            return nil
+        }
         return size
     }
 
-    /// ONNX's name of the element type.
-    var type: String {
+    var type: String { Value.typeName(dtype) }
+
+    /// ONNX's name of an element type.
+    static func typeName(_ dtype: pellucid_dtype) -> String {
         let names = [
-            "?", "float32", "uint8", "int8", "uint16", "int16", "int32", "int64", "string", "bool", "float16", "float64", "uint32",
-            "uint64",
-            "complex64", "complex128", "bfloat16",
+            "?", "float32", "uint8", "int8", "uint16", "int16", "int32", "int64", "string", "bool",
+            "float16", "float64", "uint32",
+            "uint64", "complex64", "complex128", "bfloat16", "float8e4m3fn", "float8e4m3fnuz",
+            "float8e5m2", "float8e5m2fnuz", "uint4",
+            "int4", "float4e2m1", "float8e8m0", "uint2", "int2",
         ]
         return names.indices.contains(Int(dtype)) ? names[Int(dtype)] : "type \(dtype)"
+    }
+
+    var json: JSON {
+        .object([("name", .string(name)), ("type", .string(type)), ("shape", Value.json(dims))])
     }
 }
 
@@ -72,31 +115,99 @@ final class Model {
     }
 
     /// Text that the file holds under a key, or one of the library's own keys.
-    func metadata(_ key: String) -> String? { pellucid_model_metadata(handle, key).map { String(cString: $0) } }
+    func metadata(_ key: String) -> String? {
+        pellucid_model_metadata(handle, key).map { String(cString: $0) }
+    }
 
-    /// All outputs for one feed of the only input.
-    func run(_ input: Tensor) throws -> [Tensor] {
-        let count = Int(pellucid_model_value_count(handle, Int32(PELLUCID_OUTPUT)))
+    /// The wanted values, or all outputs, for tensors by input name ("" for the only input).
+    func run(
+        _ feeds: [(name: String, tensor: Tensor)], wanted: [String] = [], progress: Progress? = nil
+    ) throws -> [Tensor] {
+        let count =
+            wanted.isEmpty
+            ? Int(pellucid_model_value_count(handle, Int32(PELLUCID_OUTPUT))) : wanted.count
         var outputs = [OpaquePointer?](repeating: nil, count: max(count, 1))
-        var feed = pellucid_feed(name: nil, tensor: input.handle)
-        try check(pellucid_model_run(handle, &feed, 1, nil, 0, &outputs, nil))
+        try Model.withFeeds(feeds) { feeds in
+            try Model.withStrings(wanted) { names in
+                try withControl(progress) { control in
+                    try check(
+                        pellucid_model_run(
+                            handle, feeds.baseAddress, Int32(feeds.count), names, Int32(wanted.count), &outputs,
+                            control))
+                }
+            }
+        }
         return try outputs.compactMap { $0 }.map { try Tensor(taking: $0) }
     }
+
+    /// Feeds in the library's form; a feed without a name is that of the only input.
+    static func withFeeds<R>(
+        _ feeds: [(name: String, tensor: Tensor)],
+        _ body: (UnsafeBufferPointer<pellucid_feed>) throws -> R
+    ) throws -> R {
+        try withExtendedLifetime(feeds) {
+            try withStrings(feeds.map(\.name)) { names in
+                let records = feeds.indices.map { i in
+                    pellucid_feed(
+                        name: feeds[i].name.isEmpty ? nil : names?[i], tensor: feeds[i].tensor.handle)
+                }
+                return try records.withUnsafeBufferPointer(body)
+            }
+        }
+    }
+
+    /// C strings that live during the call; nil for none.
+    private static func withStrings<R>(
+        _ texts: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>?) throws -> R
+    ) throws -> R {
+        guard !texts.isEmpty else { return try body(nil) }
+        let all = texts.flatMap { Array($0.utf8CString) }
+        return try all.withUnsafeBufferPointer { buffer in
+            var starts: [UnsafePointer<CChar>?] = []
+            var at = 0
+            for text in texts {
+                starts.append(buffer.baseAddress.map { $0 + at })
+                at += text.utf8.count + 1
+            }
+            return try starts.withUnsafeBufferPointer { try body($0.baseAddress) }
+        }
+    }
+}
+
+/// Progress and Ctrl-C for a call of the library.
+func withControl<R>(_ progress: Progress?, _ body: (UnsafePointer<pellucid_control>) throws -> R)
+    rethrows -> R
+{
+    var control = pellucid_control()
+    control.struct_size = MemoryLayout<pellucid_control>.size
+    control.cancel = UnsafePointer(Interrupt.flag)
+    return try withExtendedLifetime(progress) {
+        if let progress {
+            control.payload = Unmanaged.passUnretained(progress).toOpaque()
+            control.progress = report
+        }
+        return try body(&control)
+    }
+}
+
+private func report(
+    _ share: Double, _ stage: UnsafePointer<CChar>?, _ payload: UnsafeMutableRawPointer?
+) -> Int32 {
+    if let payload { Unmanaged<Progress>.fromOpaque(payload).takeUnretainedValue().update(share) }
+    return 0
 }
 
 extension Value {
     init(_ info: pellucid_value_info) {
-        name = text(info.name)
-        node = text(info.node)
-        op = text(info.op)
-        module = text(info.module)
+        name = string(info.name)
+        node = string(info.node)
+        op = string(info.op)
+        module = string(info.module)
         dtype = info.dtype
-        dims =
-            info.rank < 0
-            ? nil
-            : (0..<Int(info.rank)).map { axis in
-                let size = info.dims?[axis] ?? -1
-                return size >= 0 ? .size(Int(size)) : .symbol(text(info.dim_names?[axis]))
-            }
+        dims = Value.dims(info.rank, info.dims, info.dim_names)
+        parameters = Int(info.parameters)
+        flops = Int(info.flops)
+        isDifferentiable = info.differentiable != 0
+        backend = string(info.backend)
     }
 }

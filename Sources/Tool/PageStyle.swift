@@ -13,15 +13,23 @@ extension Page {
         h2 { font-size: 1.15rem; font-weight: 650; margin-bottom: .6rem }
         h3 { font-size: .92rem; font-weight: 600; overflow-wrap: anywhere }
         header p, footer { font-size: .85rem; overflow-wrap: anywhere }
-        .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.5rem; margin-top: .5rem }
+        .bar { display: flex; flex-wrap: wrap; justify-content: space-between; gap: .4rem 2rem; margin-top: .7rem; font-size: .85rem }
+        .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.5rem }
+        label { display: flex; align-items: center; gap: .6rem }
+        label[hidden] { display: none }
+        input { accent-color: var(--mark); width: 11rem }
+        output { min-width: 3.2em; font-variant-numeric: tabular-nums }
         .legend i { display: inline-block; width: 7rem; height: .6rem; border-radius: .3rem; margin: 0 .3rem }
-        .turbo { background: linear-gradient(90deg, #30123b, #466be3, #28bceb, #32f298, #a4fc3c, #edd03a, #fb8022, #d23105, #7a0403) }
-        .rdbu { background: linear-gradient(90deg, #053061, #4393c3, #d1e5f0, #f7f7f7, #fddbc7, #d6604d, #67001f) }
+        .turbo { background: linear-gradient(90deg, #30123b, #466be3, #29bbec, #31f299, #a3fd3c, #edd03a, #fb8022, #d23105, #7a0403) }
+        .viridis { background: linear-gradient(90deg, #440154, #472d7b, #3b528b, #2c728e, #21908c, #28ae80, #5dc963, #abdc32, #fde725) }
+        .inferno { background: linear-gradient(90deg, #000004, #210c4a, #57106d, #89226a, #bb3755, #e35932, #f98d0a, #f9ca32, #fcffa4) }
+        .rdbu { background: linear-gradient(90deg, #053061, #2166ac, #4393c3, #92c5de, #d1e5f0, #f7f7f7, #fddbc7, #f4a582, #d6604d, #b2182b, #67001f) }
+        .gray { background: linear-gradient(90deg, #000000, #ffffff) }
         section { display: grid; grid-template-columns: 240px 1fr; gap: 2rem; border-top: 1px solid var(--line); margin-top: 1.8rem; padding-top: 1.8rem }
-        aside { position: sticky; top: 1.2rem; align-self: start }
-        .photo, .picture { aspect-ratio: 1; background: var(--photo) center / contain no-repeat; border-radius: 10px }
+        .about { position: sticky; top: 1.2rem; align-self: start }
+        .photo, .picture { aspect-ratio: var(--shape, 1); background: var(--photo) center / contain no-repeat; border-radius: 10px }
         .picture { border-radius: 10px 10px 0 0; overflow: hidden }
-        .picture img { display: block; width: 100%; height: 100%; object-fit: contain; transition: opacity .2s }
+        .picture img { display: block; width: 100%; height: 100%; object-fit: contain; opacity: var(--colours, 1); transition: opacity .15s }
         .picture:hover img { opacity: 0 }
         ol { list-style: none; padding: 0; margin-top: .8rem; font-size: .88rem }
         li { display: grid; grid-template-columns: 1fr auto; gap: 0 .6rem; margin-bottom: .45rem }
@@ -35,7 +43,10 @@ extension Page {
         article h3 { margin-top: .55rem }
         article > p { color: var(--soft); display: flex; justify-content: space-between; font-size: .82rem; overflow-wrap: anywhere }
         article > p.warning { color: var(--warn); display: block }
-        time { font-variant-numeric: tabular-nums }
+        .time { font-variant-numeric: tabular-nums }
+        small { color: var(--soft); font-size: .78rem; font-weight: 400 }
+        .unseen { clip-path: inset(50%); height: 1px; overflow: hidden; position: absolute; white-space: nowrap; width: 1px }
+        :focus-visible { outline: 2px solid var(--mark); outline-offset: 2px }
         .none .picture { background: repeating-linear-gradient(45deg, var(--line) 0 1px, transparent 1px 9px); display: grid; place-items: center; color: var(--soft) }
         details { font-size: .8rem; margin-top: .25rem }
         summary { color: var(--soft); cursor: pointer }
@@ -47,7 +58,22 @@ extension Page {
         dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; margin-top: .4rem }
         dd { margin: 0 }
         footer { border-top: 1px solid var(--line); margin-top: 2rem; padding-top: 1rem }
-        @media (max-width: 720px) { section { grid-template-columns: 1fr } aside { position: static } .photo { max-width: 240px } }
+        @media (prefers-reduced-motion: reduce) { * { transition: none !important } }
+        @media (max-width: 720px) { section { grid-template-columns: 1fr } .about { position: static } .photo { max-width: 240px } }
+
+        """
+
+    /// Lets the reader fade the colours; without it the page shows them whole.
+    static let script = """
+
+        const slider = document.getElementById("opacity"), share = document.getElementById("share");
+        const apply = () => {
+          document.documentElement.style.setProperty("--colours", slider.value / 100);
+          share.value = slider.value + " %";
+        };
+        slider.addEventListener("input", apply);
+        document.getElementById("control").hidden = false;
+        apply();
 
         """
 }

@@ -1,0 +1,553 @@
+#!/usr/bin/env python3
+"""Runs the command line as people, scripts and terminals do."""
+
+import html.parser
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+TOOL = str(Path(os.environ.get("PELLUCID_TOOL") or ROOT / "build" / "pellucid").resolve())
+FIXTURES = ROOT / "Tests" / "Fixtures"
+SMALL = FIXTURES / "models" / "fashion_cnn_gap.onnx"
+LARGE = FIXTURES / "models" / "efficientnet_lite0.onnx"
+LABELS = FIXTURES / "imagenet_classes.txt"
+PHOTO = FIXTURES / "images" / "chelsea.png"
+METHODS = ["grad-cam", "saliency"]
+TIMEOUT = 300
+
+
+class ToolTest(unittest.TestCase):
+    """Runs the tool in a folder of its own."""
+
+    maxDiff = None
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def tool(self, *arguments, code=0, data=None, **environment):
+        """The finished process; its exit code must be as expected."""
+        done = subprocess.run(
+            [TOOL, *map(str, arguments)],
+            input=data,
+            capture_output=True,
+            timeout=TIMEOUT,
+            cwd=self.folder,
+            env={**os.environ, **environment},
+        )
+        done.out, done.err = done.stdout.decode(), done.stderr.decode()
+        self.assertEqual(done.returncode, code, f"{arguments}\n{done.out}\n{done.err}")
+        return done
+
+    def json(self, *arguments, **options):
+        return json.loads(self.tool(*arguments, "--json", **options).out)
+
+    def photos(self, *names):
+        """Small photos in a folder "photos"."""
+        for name in names:
+            path = self.folder / "photos" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(FIXTURES / "images" / ("chelsea.png" if name.endswith("png") else "rocket.jpg"), path)
+        return self.folder / "photos"
+
+    def explain(self, *arguments, **options):
+        return self.tool("explain", SMALL, *arguments, "--preset", "unit", "--output", "out", **options)
+
+    def files(self, folder="out"):
+        base = self.folder / folder
+        return sorted(str(path.relative_to(base)) for path in base.rglob("*") if path.is_file())
+
+
+class GeneralTest(ToolTest):
+    def test_version(self):
+        version = re.search(r"^VERSION := (\S+)", (ROOT / "Makefile").read_text(), re.M)[1]
+        self.assertEqual(self.tool("version").out, version + "\n")
+        self.assertEqual(self.tool("--version").out, version + "\n")
+        self.assertEqual(self.json("version"), {"version": version})
+
+    def test_help_names_every_command(self):
+        text = self.tool("--help").out
+        for command in ["inspect", "run", "explain", "methods", "backends", "version"]:
+            self.assertIn(command, text)
+            self.assertIn("USAGE: pellucid " + command, self.tool(command, "--help").out)
+
+    def test_misuse_exits_with_2_and_a_hint(self):
+        cases = [
+            (["explian"], "did you mean 'explain'"),
+            (["explain", SMALL, PHOTO, "--metod", "cam"], "--method"),
+            (["explain", SMALL, PHOTO, "--method", "grad-cm"], "did you mean 'grad-cam'"),
+            (["explain", SMALL, PHOTO, "--set", "rleu=true"], "did you mean 'relu'"),
+            (["explain", SMALL, PHOTO, "--set", "cam:relu=true"], "no method 'cam'"),
+            (["explain", LARGE, PHOTO, "--labels", LABELS, "--target", "egyptain cat"], "did you mean 'Egyptian cat'"),
+            (["explain", LARGE, PHOTO, "--labels", LABELS, "--target", "cat"], "could be"),
+            (["explain", SMALL, PHOTO, "--target", "cat"], "--labels"),
+            (["explain", SMALL, PHOTO, "--target=-1"], "0 or more"),
+            (["explain", SMALL, PHOTO, "--zoom", "17"], "1...16"),
+            (["run", SMALL, PHOTO, "--size", "0"], "--size"),
+            (["run", SMALL, "a=b.npy"], "the model has no input 'a'"),
+            (["methods", "smoothgard"], "did you mean 'smoothgrad'"),
+            (["run"], "Missing expected argument"),
+        ]
+        for arguments, hint in cases:
+            with self.subTest(arguments=arguments):
+                done = self.tool(*arguments, code=2)
+                self.assertIn(hint, done.err)
+                self.assertEqual(done.out, "")
+
+    def test_failures_exit_with_1_and_name_the_file(self):
+        (self.folder / "broken.onnx").write_bytes(b"no model")
+        for arguments, hint in [
+            (["inspect", "nowhere.onnx"], "nowhere.onnx"),
+            (["inspect", "broken.onnx"], "broken.onnx"),
+            (["run", SMALL, "nowhere.png"], "nowhere.png: No such file"),
+            (["run", SMALL, SMALL], "expected a PNG, JPEG or WebP file"),
+            (["run", SMALL, PHOTO, "--preset", "unitt"], "did you mean 'unit'"),
+            (["run", SMALL, PHOTO, "--backend", "cup"], "'cpu'"),
+            (["explain", SMALL, PHOTO, "--layer", "nolayer"], "nolayer"),
+            (["explain", SMALL, PHOTO, "--colormap", "viridsi"], "did you mean 'viridis'"),
+            (["backends", "--load", "nowhere.so"], "nowhere.so"),
+        ]:
+            with self.subTest(arguments=arguments):
+                done = self.tool(*arguments, code=1)
+                self.assertIn(hint, done.err)
+                self.assertTrue(done.err.startswith("pellucid: "))
+
+    def test_methods(self):
+        methods = self.json("methods")
+        names = [method["name"] for method in methods]
+        self.assertIn("grad-cam", names)
+        listed = self.tool("methods").out
+        for method in methods:
+            self.assertEqual(
+                set(method), {"name", "family", "kind", "summary", "needs", "reference", "parameters"}
+            )
+            self.assertIn(method["name"], listed)
+        self.assertEqual(self.json("methods", "grad-cam"), methods[names.index("grad-cam")])
+        described = self.tool("methods", "smoothgrad").out
+        for parameter in methods[names.index("smoothgrad")]["parameters"]:
+            self.assertEqual(set(parameter), {"name", "type", "default", "range", "help"})
+            self.assertIn(f"  {parameter['name']}  ({parameter['type']}", described)
+
+    def test_backends(self):
+        names = [backend["name"] for backend in self.json("backends")]
+        self.assertEqual(set(names) & {"cpu", "reference"}, {"cpu", "reference"})
+        for name in names:
+            self.assertIn(name, self.tool("backends").out)
+
+    def test_completion_scripts(self):
+        for shell, check in [("bash", ["bash", "-n"]), ("zsh", ["zsh", "-n"]), ("fish", ["fish", "--no-execute"])]:
+            script = self.tool("--generate-completion-script", shell).out
+            self.assertIn("explain", script)
+            path = self.folder / shell
+            path.write_text(script)
+            if shutil.which(check[0]):
+                subprocess.run([*check, str(path)], check=True)
+
+    def test_a_closed_pipe_ends_quietly(self):
+        process = subprocess.Popen([TOOL, "inspect", str(LARGE), "--layers"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process.stdout.close()
+        error = process.stderr.read()
+        process.stderr.close()
+        self.assertEqual((process.wait(), error), (-signal.SIGPIPE, b""))
+
+
+class InspectTest(ToolTest):
+    def test_text(self):
+        text = self.tool("inspect", SMALL).out
+        text = text.replace(str(SMALL), "MODEL")
+        golden = HERE / "golden" / "inspect.txt"
+        if os.environ.get("PELLUCID_GOLDEN") == "write":
+            golden.write_text(text)
+        self.assertEqual(text, golden.read_text())
+
+    def test_json(self):
+        found = self.json("inspect", SMALL, "--layers", "--weights")
+        self.assertEqual(
+            set(found), {"path", "metadata", "inputs", "outputs", "operators", "modules", "layers", "weights"}
+        )
+        self.assertEqual(len(found["metadata"]["hash"]), 64)
+        self.assertEqual(found["inputs"][0]["shape"][1:], [1, 28, 28])
+        self.assertEqual(sum(found["operators"].values()), len(found["layers"]))
+        whole = found["modules"][0]
+        self.assertEqual((whole["depth"], whole["name"]), (0, ""))
+        self.assertEqual(whole["parameters"], sum(layer["parameters"] for layer in found["layers"]))
+        for layer in found["layers"]:
+            self.assertLessEqual({"name", "operator", "shape", "flops", "differentiable", "backend"}, set(layer))
+
+    def test_depth(self):
+        def rows(*arguments):
+            text = self.tool("inspect", LARGE, *arguments).out
+            return len(text[text.index("MODULE"):].split("\n\n")[0].splitlines()) if "MODULE" in text else 0
+
+        self.assertEqual(rows("--depth", "0"), 0)
+        self.assertLess(rows("--depth", "1"), rows("--depth", "2"))
+        self.assertLess(rows("--depth", "2"), rows())
+
+
+class RunTest(ToolTest):
+    def test_classes_of_a_photo(self):
+        arguments = ["run", LARGE, PHOTO, "--preset", "lite", "--labels", LABELS]
+        text = self.tool(*arguments, "--top", "3").out
+        self.assertEqual(len(text.splitlines()), 4)
+        self.assertIn("cat", text.splitlines()[0])
+        found = self.json(*arguments)
+        self.assertEqual(found["input"], str(PHOTO))
+        self.assertEqual(len(found["top"]), 5)
+        self.assertIn("cat", found["top"][0]["label"])
+        self.assertEqual(found["values"][0]["shape"], [1, 1000])
+        self.assertIn(f"{found['top'][0]['index']}  ", text)
+
+    def test_labels_in_json(self):
+        names = LABELS.read_text().splitlines()
+        forms = {
+            "list": names,
+            "imagenet": {str(i): [f"n{i:08}", name] for i, name in enumerate(names)},
+            "plain": {str(i): name for i, name in enumerate(names)},
+            "hub": {"id2label": {str(i): name for i, name in enumerate(names)}},
+        }
+        arguments = ["run", LARGE, PHOTO, "--preset", "lite", "--top", "1"]
+        wanted = self.json(*arguments, "--labels", LABELS)["top"]
+        for name, form in forms.items():
+            (self.folder / f"{name}.json").write_text(json.dumps(form))
+            self.assertEqual(self.json(*arguments, "--labels", f"{name}.json")["top"], wanted, name)
+        (self.folder / "bad.json").write_text('{"a": 1}')
+        self.assertIn("bad.json", self.tool(*arguments, "--labels", "bad.json", code=1).err)
+
+    def test_arrays(self):
+        x = np.random.default_rng(0).random((1, 1, 28, 28))
+        np.save(self.folder / "double.npy", x)
+        np.save(self.folder / "single.npy", x.astype(np.float32))
+        np.save(self.folder / "fortran.npy", np.asfortranarray(x.astype(np.float32)))
+        np.savez(self.folder / "one.npz", anything=x)
+        name = self.json("inspect", SMALL)["inputs"][0]["name"]
+        np.savez_compressed(self.folder / "named.npz", **{name: x.astype(np.float32)})
+        runs = ["double.npy", "single.npy", "fortran.npy", "one.npz", "named.npz", f"{name}=single.npy", f"{name}=named.npz"]
+        tops = [self.json("run", SMALL, run)["top"] for run in runs]
+        for top in tops[1:]:
+            self.assertEqual(top, tops[0])
+
+    def test_broken_arrays(self):
+        np.save(self.folder / "x.npy", np.zeros((1, 1, 28, 28), np.float32))
+        np.savez_compressed(self.folder / "x.npz", input=np.random.default_rng(0).random((1, 1, 28, 28)))
+        for name in ["x.npy", "x.npz"]:
+            whole = (self.folder / name).read_bytes()
+            for cut in [0, 5, 20, len(whole) // 2, len(whole) - 1]:
+                (self.folder / f"cut-{name}").write_bytes(whole[:cut])
+                self.assertIn(f"cut-{name}", self.tool("run", SMALL, f"cut-{name}", code=1).err)
+
+    def test_several_inputs(self):
+        model = FIXTURES / "models" / "silero_vad_16k_op15.onnx"
+        arrays = {
+            "input": np.zeros((1, 576), np.float32),
+            "state": np.zeros((2, 1, 128), np.float32),
+            "sr": np.array(16000),
+        }
+        np.savez(self.folder / "all.npz", **arrays)
+        together = self.json("run", model, "all.npz")
+        for name, array in arrays.items():
+            np.save(self.folder / f"{name}.npy", array)
+        apart = self.json("run", model, *(f"{name}={name}.npy" for name in arrays))
+        self.assertEqual(apart["values"], together["values"])
+        self.assertIn("give them as", self.tool("run", model, "input.npy", code=2).err)
+        self.assertIn("has none", self.tool("run", model, "input=input.npy", "state.npy", code=2).err)
+
+    def test_output_and_want(self):
+        layer = self.json("inspect", SMALL, "--layers")["layers"][0]["name"]
+        np.save(self.folder / "x.npy", np.ones((1, 1, 28, 28), np.float32))
+        found = self.json("run", SMALL, "x.npy", "--want", layer, "--output", "o.npz")
+        self.assertEqual(found["values"][0]["name"], layer)
+        with np.load(self.folder / "o.npz") as archive:
+            self.assertEqual(archive.files, [layer])
+            self.assertEqual(list(archive[layer].shape), found["values"][0]["shape"])
+            self.assertAlmostEqual(float(archive[layer].max()), found["values"][0]["max"], places=5)
+        self.assertIn("did you mean", self.tool("run", SMALL, "x.npy", "--want", layer[:-1] + "_", code=1).err)
+        self.assertIn("--output", self.tool("run", SMALL, "x.npy", "x.npy", "--output", "o.npz", code=2).err)
+
+    def test_several_photos_and_standard_input(self):
+        folder = self.photos("a.png", "b.jpg")
+        (folder / "c.png").write_bytes(b"broken")
+        done = self.tool("run", SMALL, folder / "a.png", folder / "c.png", folder / "b.jpg", "--preset", "unit", code=1)
+        self.assertIn("a.png", done.out)
+        self.assertIn("b.jpg", done.out)
+        self.assertIn("c.png", done.err)
+        piped = self.json("run", SMALL, "-", "--preset", "unit", data=PHOTO.read_bytes())
+        self.assertEqual(piped["top"], self.json("run", SMALL, PHOTO, "--preset", "unit")["top"])
+
+    def test_preparation(self):
+        arguments = ["run", SMALL, PHOTO, "--preset", "unit"]
+        plain = self.json(*arguments)["top"]
+        self.assertNotEqual(self.json(*arguments, "--prepare", "mean=0.5", "--prepare", "framing=pad")["top"], plain)
+        self.assertIn("did you mean 'mean'", self.tool(*arguments, "--prepare", "maen=0.5", code=1).err)
+
+
+class Links(html.parser.HTMLParser):
+    """What a page refers to, its identifiers and the pictures without words."""
+
+    def __init__(self):
+        super().__init__()
+        self.links, self.identifiers, self.wordless, self.images = [], [], [], 0
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        self.links += [value for key, value in attrs if key in ("src", "href") and value and not value.startswith("data:")]
+        self.identifiers += [values["id"]] if "id" in values else []
+        if tag == "img":
+            self.images += 1
+            self.wordless += [] if values.get("alt") else [attrs]
+
+
+class ExplainTest(ToolTest):
+    def test_files_of_one_photo(self):
+        out = self.explain(PHOTO, "--method", ",".join(METHODS)).out
+        names = [f"chelsea.{method}.{ending}" for method in METHODS for ending in ("json", "npy", "png")]
+        self.assertEqual(self.files(), sorted(names + ["index.html", "manifest.json"]))
+        self.assertEqual(len(out.splitlines()), 3)
+        for method in METHODS:
+            base = self.folder / "out" / f"chelsea.{method}"
+            self.assertEqual(struct.unpack(">II", Path(f"{base}.png").read_bytes()[16:24]), (224, 224))
+            self.assertEqual(np.load(f"{base}.npy").dtype, np.float32)
+            account = json.loads(Path(f"{base}.json").read_text())
+            self.assertEqual(
+                set(account), {"schema", "image", "settings", "top", "target", "seconds", "files", "explanation"}
+            )
+            self.assertEqual(account["explanation"]["method"], method)
+            self.assertEqual(account["target"]["index"], account["top"][0]["index"])
+            self.assertEqual(account["image"]["bytes"], PHOTO.stat().st_size)
+
+    def test_page_stands_alone(self):
+        self.photos("a.png", "<b> & 'c'.jpg")
+        self.explain("photos", "--method", "all")
+        text = (self.folder / "out" / "index.html").read_text()
+        page = Links()
+        page.feed(text)
+        self.assertEqual((page.links, page.wordless), ([], []))
+        self.assertEqual(len(set(page.identifiers)), len(page.identifiers))
+        explained = json.loads((self.folder / "out" / "manifest.json").read_text())["images"]
+        self.assertEqual(page.images, sum("files" in e for image in explained for e in image["explanations"]))
+        self.assertNotRegex(text, r"https?://|@import|url\((?!data:)")
+        self.assertIn("&lt;b&gt; &amp; &#39;c&#39;", text)
+        self.assertNotIn("<b>", re.sub(r"<b>[\d.]+ %</b>", "", text))
+
+    def test_json(self):
+        found = self.json("explain", SMALL, PHOTO, "--preset", "unit", "--output", "out", "--method", "all")
+        self.assertEqual(found, json.loads((self.folder / "out" / "manifest.json").read_text()))
+        self.assertEqual(set(found), {"schema", "pellucid", "settings", "images", "page"})
+        for explanation in found["images"][0]["explanations"]:
+            if "files" in explanation:
+                for name in explanation["files"].values():
+                    self.assertTrue((self.folder / "out" / name).exists())
+            else:
+                self.assertFalse(explanation["applicable"])
+
+    def test_targets_by_number_name_and_best(self):
+        arguments = ["explain", LARGE, PHOTO, "--preset", "lite", "--labels", LABELS, "--output", "out"]
+        self.tool(*arguments, "--target", "tabby, tabby cat", "--target", "285,best")
+        names = {name for name in self.files() if name.endswith(".npy")}
+        self.assertEqual(names, {f"chelsea.grad-cam.{target}.npy" for target in ("281", "285", "best")})
+        labelled = json.loads((self.folder / "out" / "chelsea.grad-cam.281.json").read_text())["target"]
+        self.assertIn("tabby", labelled["label"])
+
+    def test_options_layer_and_drawing(self):
+        layer = next(l["name"] for l in self.json("inspect", SMALL, "--layers")["layers"] if l["operator"] == "Relu")
+        self.explain(
+            PHOTO, "--method", "grad-cam,smoothgrad", "--layer", layer, "--set", "smoothgrad:n_samples=3", "--legend", "--contours",
+            "0.25,0.75", "--blend", "multiply", "--colormap", "viridis", "--zoom", "4",
+        )
+        account = json.loads((self.folder / "out" / "chelsea.grad-cam.json").read_text())
+        self.assertEqual(account["explanation"]["layer"], layer)
+        smooth = json.loads((self.folder / "out" / "chelsea.smoothgrad.json").read_text())
+        self.assertEqual(smooth["explanation"]["options"]["n_samples"], 3)
+        width, height = struct.unpack(">II", (self.folder / "out" / "chelsea.grad-cam.png").read_bytes()[16:24])
+        self.assertTrue(width >= 112 and height > 112)
+
+    def test_folder_resumes(self):
+        self.photos("a.png", "deeper/b.jpg", "größe/ж 猫.png")
+        self.explain("photos")
+        names = ["a", "deeper/b", "größe/ж 猫"]
+        self.assertEqual([n for n in self.files() if n.endswith(".png")], sorted(f"{name}.grad-cam.png" for name in names))
+
+        def times():
+            return {name: (self.folder / "out" / f"{name}.grad-cam.npy").stat().st_mtime_ns for name in names}
+
+        before = times()
+        page = (self.folder / "out" / "index.html").read_text()
+        again = self.explain("photos").out
+        self.assertEqual((again.count("kept"), times()), (3, before))
+        self.assertEqual((self.folder / "out" / "index.html").read_text(), page)
+        # What is missing, damaged or of another photo is made again, and nothing else.
+        (self.folder / "out" / "a.grad-cam.npy").unlink()
+        (self.folder / "out" / "deeper" / "b.grad-cam.json").write_text("{")
+        self.assertEqual(self.explain("photos").out.count("kept"), 1)
+        shutil.copy(FIXTURES / "images" / "squirrel_cls.jpg", self.folder / "photos" / "deeper" / "b.jpg")
+        self.assertEqual(self.explain("photos").out.count("kept"), 2)
+        # Other settings are other pictures; --force makes all of them again.
+        self.assertEqual(self.explain("photos", "--alpha", "0.3").out.count("kept"), 0)
+        self.assertEqual(self.explain("photos", "--alpha", "0.3", "--force").out.count("kept"), 0)
+
+    def test_a_broken_photo_does_not_stop_the_others(self):
+        folder = self.photos("a.png", "z.png")
+        (folder / "m.png").write_bytes(PHOTO.read_bytes()[:5000])
+        done = self.explain("photos", "nowhere.png", code=1)
+        self.assertIn("m.png: PNG image: the file is truncated", done.err)
+        self.assertIn("nowhere.png", done.err)
+        self.assertEqual([n for n in self.files() if n.endswith(".png")], ["a.grad-cam.png", "z.grad-cam.png"])
+        images = json.loads((self.folder / "out" / "manifest.json").read_text())["images"]
+        self.assertEqual(["error" in image for image in images], [False, True, False, True])
+
+    def test_empty_folder_and_standard_input(self):
+        (self.folder / "empty").mkdir()
+        self.assertIn("no PNG, JPEG or WebP", self.explain("empty", code=1).err)
+        self.explain("-", data=PHOTO.read_bytes())
+        self.assertIn("stdin.grad-cam.png", self.files())
+        self.assertIn("found an empty one", self.explain("-", data=b"", code=1).err)
+
+    def test_files_of_one_name_do_not_meet(self):
+        self.photos("a.png", "a.jpg")
+        self.explain("photos")
+        self.assertEqual([n for n in self.files() if n.endswith(".png")], ["a-2.grad-cam.png", "a.grad-cam.png"])
+
+    def test_quiet(self):
+        done = self.explain(PHOTO, "--quiet")
+        self.assertEqual((done.out, done.err), ("", ""))
+
+    def test_methods_that_do_not_fit(self):
+        model = FIXTURES / "models" / "fashion_vit_tiny.onnx"
+        arguments = ["explain", model, PHOTO, "--preset", "unit", "--output", "out"]
+        self.assertIn("cam is not for this model", self.tool(*arguments, "--method", "all").out)
+        self.tool(*arguments, "--method", "cam", code=1)
+
+
+class InterruptTest(ToolTest):
+    def start(self, *arguments, **options):
+        return subprocess.Popen([TOOL, *map(str, arguments)], cwd=self.folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE, **options)
+
+    def test_ctrl_c(self):
+        process = self.start("explain", LARGE, PHOTO, "--method", "grad-cam,smoothgrad", "--set", "n_samples=10000", "--output", "out")
+        first = self.folder / "out" / "chelsea.grad-cam.json"
+        deadline = time.monotonic() + 60
+        while not first.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(0.5)
+        sent = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+        self.assertLess(time.monotonic() - sent, 10)
+        self.assertEqual((process.returncode, error), (130, b"pellucid: interrupted\n"))
+        self.assertEqual(self.files(), [f"chelsea.grad-cam.{ending}" for ending in ("json", "npy", "png")])
+
+    def test_ctrl_c_while_waiting_for_input(self):
+        process = self.start("run", SMALL, "-", stdin=subprocess.PIPE)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        process.stderr.readline()
+        self.assertEqual(process.wait(timeout=20), 130)
+        for stream in (process.stdin, process.stdout, process.stderr):
+            stream.close()
+
+
+class TerminalTest(ToolTest):
+    def on_terminal(self, *arguments, **environment):
+        """What a terminal gets on the error stream."""
+        master, slave = pty.openpty()
+        process = subprocess.Popen(
+            [TOOL, *map(str, arguments)],
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=slave,
+            env={**os.environ, "TERM": "xterm", **environment},
+        )
+        os.close(slave)
+        shown = b""
+        while True:
+            ready, _, _ = select.select([master], [], [], TIMEOUT)
+            self.assertTrue(ready)
+            try:
+                piece = os.read(master, 65536)
+            except OSError:
+                break
+            if not piece:
+                break
+            shown += piece
+        os.close(master)
+        process.wait()
+        return shown.decode()
+
+    def test_progress_on_a_terminal_only(self):
+        self.photos("a.png", "b.png")
+        arguments = ["explain", SMALL, "photos", "--preset", "unit", "--output", "out"]
+        shown = self.on_terminal(*arguments, "--method", "smoothgrad")
+        self.assertRegex(shown, r"[█░]{24} \d+% 1/2")
+        self.assertTrue(shown.endswith("\x1b[K"), repr(shown[-40:]))
+        self.assertEqual(self.on_terminal(*arguments, "--force", "--quiet"), "")
+        self.assertNotIn("█", self.on_terminal(*arguments, "--force", TERM="dumb"))
+        self.assertEqual(self.tool(*arguments, "--force").err, "")
+
+    def test_colour(self):
+        self.assertIn("\x1b[31m", self.on_terminal("inspect", "nowhere.onnx", NO_COLOR=""))
+        self.assertNotIn("\x1b[31m", self.on_terminal("inspect", "nowhere.onnx", NO_COLOR="1"))
+        self.assertNotIn("\x1b", self.tool("inspect", "nowhere.onnx", code=1).err)
+
+
+class DocsTest(ToolTest):
+    def commands(self):
+        """Every command with its options, as the parser itself dumps them."""
+        def walk(command, path):
+            options = [
+                name["name"]
+                for argument in command.get("arguments", [])
+                for name in argument.get("names") or []
+                if name["kind"] == "long" and argument.get("shouldDisplay", True)
+            ]
+            yield path, options
+            for inner in command.get("subcommands", []):
+                if inner["commandName"] != "help":
+                    yield from walk(inner, path + [inner["commandName"]])
+
+        return list(walk(json.loads(self.tool("--experimental-dump-help").out)["command"], []))
+
+    def test_man_page_names_every_command_and_option(self):
+        text = (ROOT / "docs" / "man" / "pellucid.1").read_text().replace("\\-", "-")
+        sections = re.split(r"^\.SS ", text, flags=re.M)
+        for path, options in self.commands():
+            section = next((s for s in sections if path and s.startswith(path[0])), text)
+            self.assertIn(" ".join(path), text)
+            for option in options:
+                self.assertTrue(f"--{option}" in section or f"--{option}" in sections[0] + sections[-1], f"{path} --{option}")
+        if shutil.which("man"):
+            done = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", str(ROOT / "docs/man/pellucid.1")], capture_output=True)
+            self.assertEqual(done.stderr, b"")
+
+    def test_every_command_of_the_guide_works(self):
+        (self.folder / "pellucid").symlink_to(TOOL)
+        for name, target in [("model.onnx", LARGE), ("labels.txt", LABELS), ("photo.png", PHOTO)]:
+            (self.folder / name).symlink_to(target)
+        self.photos("a.png", "b.jpg")
+        np.savez(self.folder / "inputs.npz", input=np.zeros((1, 3, 224, 224), np.float32))
+        np.save(self.folder / "x.npy", np.zeros((1, 3, 224, 224), np.float32))
+        blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "terminal.md").read_text(), re.S)
+        self.assertGreater(len(blocks), 5)
+        environment = {**os.environ, "PATH": f"{self.folder}:{os.environ['PATH']}", "HOME": str(self.folder)}
+        for block in blocks:
+            with self.subTest(block=block):
+                done = subprocess.run(["bash", "-euc", block], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT)
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
