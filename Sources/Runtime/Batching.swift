@@ -3,6 +3,9 @@ internal import Tensors
 
 /// How a batch is cut so that every run fits the model's batch axis and the memory budget.
 struct Batching {
+    /// Bytes of activations that caches hold.
+    private static let cached = 4 << 20
+
     /// Images in the batch; nil when the feeds have no common first axis to cut along.
     let count: Int?
     /// Images that the model's file fixes per run; nil: any number.
@@ -24,13 +27,14 @@ struct Batching {
     }
 
     /// Images per run under a budget, `perImage` bytes each.
-    func chunk(limit: Int?, budget: Int, perImage: () throws -> Int) rethrows -> Int {
+    func chunk(limit: Int?, budget: Int, perImage: () -> Int) -> Int {
         guard let count else { return 1 }
         if let fixed, fixed > 0 { return fixed }
         if let limit { return max(1, min(limit, count)) }
         if count == 1 { return 1 }
-        // Beyond some images a run gains nothing and leaves the caches.
-        return max(1, min(count, 32, budget / max(1, try perImage())))
+        // Beyond some images, or many small rows, a run gains nothing and leaves the caches.
+        let bytes = max(1, perImage())
+        return max(1, min(count, max(32, Batching.cached / bytes), budget / bytes))
     }
 
     /// Parts of the batch in order.

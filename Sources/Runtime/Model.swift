@@ -141,8 +141,9 @@ package final class Model: Sendable {
         let batching = Batching(feeds: evaluation.feeds) { type(of: $0) }
         // What is computed of several parts could not be put together again.
         let isWhole = evaluation.wanted.contains { type(of: $0)?.element.isContainer ?? false }
-        let chunk = try batching.chunk(limit: isWhole ? .max : evaluation.batch, budget: evaluation.memory ?? memory) {
-            max(1, try plan(for: part(evaluation, 0..<1, batching), control).peakBytes)
+        let chunk = batching.chunk(limit: isWhole ? .max : evaluation.batch, budget: evaluation.memory ?? memory) {
+            // Where one entry alone cannot be planned, the first axis is none of images; such inputs are run whole.
+            max(1, (try? plan(for: part(evaluation, 0..<1, batching), control).peakBytes) ?? 1)
         }
         return (batching, try batching.ranges(chunk))
     }

@@ -77,6 +77,12 @@ final class LogReader: Sendable {
         case .truths(let shape, let truths): (try Tensor(truths.map { Int64($0 ? 1 : 0) }, shape).converted(to: .bool), false)
         case .strings(let shape, let texts): (try Tensor(strings: texts, shape), false)
         case .sequence(let items): (try Tensor(sequence: items.compactMap { try tensor($0)?.0 }), false)
+        case .map(let keys, let values):
+            if let keys = try tensor(keys)?.0, let values = try tensor(values)?.0 {
+                (try Tensor(keys: keys, values: values), false)
+            } else {
+                nil
+            }
         case .optional(let item): (try Tensor(optional: item.flatMap { try tensor($0)?.0 }), false)
         }
     }

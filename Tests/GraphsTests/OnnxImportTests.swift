@@ -77,6 +77,22 @@ import Testing
         #expect(graph.nodes[0].name == "one/t/t")
     }
 
+    /// A branch inside a function may name its result as the caller names what the function is given.
+    @Test func branchesOfFunctionsHideNothingOfTheCaller() throws {
+        func branch(_ op: String) -> OnnxBytes { .graph([.node(op, ["a"], ["x"])], inputs: [], outputs: [.value("x", nil)]) }
+        let branches = [("then_branch", "Relu"), ("else_branch", "Tanh")].map { name, op in
+            OnnxBytes().text(1, name).message(6, branch(op)).number(20, 5)
+        }
+        let choose = OnnxBytes().text(1, "Choose").text(4, "c").text(4, "a").text(5, "b")
+            .message(7, .node("If", ["c"], ["b"], attributes: branches)).message(9, OnnxBytes().text(1, "").number(2, 17)).text(10, "local")
+        let condition: [OnnxBytes] = [.node("ReduceSum", ["x"], ["s"]), .node("Cast", ["s"], ["c"], attributes: [OnnxBytes().text(1, "to").number(3, 9).number(20, 2)])]
+        let graph = try graph(condition + [.node("Choose", ["c", "x"], ["y"], domain: "local")], functions: [choose])
+        let node = try #require(graph.nodes.first { $0.op == "If" })
+        let inner = try #require(node.attributes["then_branch"]?.graph)
+        #expect(inner.inputs.map { inner[$0].name } == ["x"])
+        #expect(inner.outputs.map { inner[$0].name } == ["x#2"])
+    }
+
     @Test func branchesReceiveWhatTheyRead() throws {
         func branch(_ nodes: [OnnxBytes], _ output: String) -> OnnxBytes { .graph(nodes, inputs: [], outputs: [.value(output, nil)]) }
         let yes = branch([.node("Add", ["p", "x"], ["r"])], "r")

@@ -66,7 +66,7 @@ struct Trial {
             return graph.constant(try Tensor(truths.map { Truth($0) }, shape), "x\(position)")
         case .strings(let shape, let texts): return graph.constant(try Tensor(strings: texts, shape), "x\(position)")
         case .constants(let shape, let numbers): return graph.constant(try Tensor(numbers, shape).converted(to: element), "x\(position)")
-        case .sequence, .optional: return graph.constant(try constant(input, seed: seed), "x\(position)")
+        case .sequence, .optional, .map: return graph.constant(try constant(input, seed: seed), "x\(position)")
         case .values(let shape, let numbers): return try feed(Tensor(numbers, shape), position, sizes)
         case .uniform(let shape, let range): return try feed(uniform(shape, range, seed: seed), position, sizes)
         }
@@ -83,6 +83,7 @@ struct Trial {
         case .values(let shape, let numbers): try Tensor(numbers, shape).converted(to: element)
         case .uniform(let shape, let range): try uniform(shape, range, seed: seed).converted(to: element)
         case .sequence(let items): try Tensor(sequence: items.enumerated().map { try constant($1, seed: seed + UInt64($0)) })
+        case .map(let keys, let values): try Tensor(keys: constant(keys, seed: seed), values: constant(values, seed: seed))
         case .optional(let item): try Tensor(optional: item.map { try constant($0, seed: seed) })
         }
     }

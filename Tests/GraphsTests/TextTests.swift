@@ -68,7 +68,9 @@ import Testing
     private func run(_ op: String, _ inputs: [Tensor], _ attributes: [String: Attribute] = [:]) throws -> [Tensor] {
         let known = try #require(OperatorSet.standard[op])
         return try known.compute(
-            Call(node: Node(op: op, name: op, inputs: inputs.map { _ in ValueID(at: 0) }, outputs: [], attributes: attributes), inputs: inputs))
+            Call(
+                node: Node(op: op, name: op, inputs: inputs.map { _ in ValueID(at: 0) }, outputs: [], attributes: attributes),
+                inputs: inputs))
     }
 
     private func texts(_ texts: [String], _ shape: [Int]? = nil) throws -> Tensor { try Tensor(strings: texts, shape ?? [texts.count]) }

@@ -96,6 +96,9 @@ struct RandomNode {
         case .truths(let shape, let truths): return try Tensor(truths.map { Truth($0) }, shape)
         case .strings(let shape, let texts): return try Tensor(strings: texts, shape)
         case .sequence(let items): return try Tensor(sequence: items.compactMap { try tensor($0)?.converted(to: .float32) })
+        case .map(let keys, let values):
+            guard let keys = try tensor(keys), let values = try tensor(values) else { return nil }
+            return try Tensor(keys: keys, values: values)
         case .optional(let item): return try Tensor(optional: item.flatMap { try tensor($0) })
         }
     }

@@ -129,7 +129,7 @@ struct FunctionInliner {
         return unique
     }
 
-    /// One inner node with outer names; in graphs inside, names that are defined there stay.
+    /// One inner node with outer names; in graphs inside, names that are defined there mostly stay.
     private func instantiate(
         _ inner: OnnxNode, _ names: [String: String], _ values: [String: OnnxAttribute], _ call: OnnxNode
     ) throws -> OnnxNode {
@@ -158,12 +158,25 @@ struct FunctionInliner {
         return result
     }
 
+    private func fresh(_ name: String, _ others: Set<String>) -> String {
+        var copies = 2
+        while others.contains("\(name)#\(copies)") || taken.contains("\(name)#\(copies)") { copies += 1 }
+        return "\(name)#\(copies)"
+    }
+
     private func rename(_ graph: OnnxGraph, _ names: [String: String], _ values: [String: OnnxAttribute]) -> OnnxGraph {
         var graph = graph
         var visible = names
-        for name in graph.definedNames() { visible[name] = nil }
+        // What the graph defines stays, unless it would hide a value of the caller that the graph may read.
+        let outer = Set(names.values), defined = graph.definedNames()
+        for name in defined { visible[name] = outer.contains(name) ? fresh(name, outer.union(defined)) : nil }
+        for index in graph.inputs.indices { graph.inputs[index].name = visible[graph.inputs[index].name] ?? graph.inputs[index].name }
+        for index in graph.initializers.indices {
+            graph.initializers[index].name = visible[graph.initializers[index].name] ?? graph.initializers[index].name
+        }
         for index in graph.nodes.indices {
             graph.nodes[index].inputs = graph.nodes[index].inputs.map { visible[$0] ?? $0 }
+            graph.nodes[index].outputs = graph.nodes[index].outputs.map { visible[$0] ?? $0 }
             graph.nodes[index].attributes = graph.nodes[index].attributes.compactMap { resolve($0, visible, values) }
         }
         for index in graph.outputs.indices { graph.outputs[index].name = visible[graph.outputs[index].name] ?? graph.outputs[index].name }

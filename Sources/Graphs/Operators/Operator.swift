@@ -85,7 +85,9 @@ package struct Sample: Sendable {
         case constants([Int], [Double])
         /// A constant of the graph, its items being constants too.
         case sequence([Input])
-        /// The same; nil: without its element.
+        /// A constant map from the elements of the first input to those of the second.
+        case map(Input, Input)
+        /// A constant optional; nil: without its element.
         case optional(Input?)
         case absent
     }

@@ -5,7 +5,7 @@ internal import Tensors
 enum Classical {
     static let domain = "ai.onnx.ml:"
 
-    static let operators = trees + labels + supportVectors + discretizers + encoders
+    static let operators = trees + labels + supportVectors + discretizers + encoders + maps
 
     static let lowerings = treePreparations + encoderPreparations + linearModels + supportVectorMachines + scalers + featureShapers
 

@@ -24,6 +24,9 @@ struct Labels: Sendable {
         return try Tensor(strings: classes.map { count == 1 ? ($0 == 1 ? texts[0] : "") : texts[$0] }, [classes.count])
     }
 
+    /// Every label in order.
+    func all() throws -> Tensor { try texts.isEmpty ? Tensor(integers.map { Int64($0) }) : Tensor(strings: texts, [texts.count]) }
+
     /// The labels as attributes of a core node.
     var attributes: [String: Attribute] {
         texts.isEmpty ? ["classlabels_int64s": .ints(integers)] : ["classlabels_strings": .strings(texts)]

@@ -67,8 +67,11 @@ struct SupportVectorClassifier {
 
     /// Of two classes the score of the first counts against the second, and is reported so.
     private func bothClasses(_ b: inout Lowerer, _ score: ValueID, _ element: ElementType) throws -> ValueID {
-        let other = try post == .none ? b.emit("Neg", [score]) : b.emit("Sub", [b.numbers([1], element), score])
-        return try b.emit("Concat", [other, score], ["axis": .int(1)])
+        if post == .none || post == .logistic {
+            let both = try b.emit("Concat", [b.emit("Neg", [score]), score], ["axis": .int(1)])
+            return post == .logistic ? try b.emit("Sigmoid", [both]) : both
+        }
+        return try b.emit("Concat", [b.emit("Sub", [b.numbers([1], element), score]), score], ["axis": .int(1)])
     }
 
     /// Weights of the support vectors in the score of each pair (i, j): those of class i from row j - 1 of the
