@@ -58,7 +58,7 @@ package final class Backend: @unchecked Sendable {
             support_set_message("")
             let status = table.pointee.compile?(device, pointer, &kernel) ?? Int32(PELLUCID_E_BACKEND)
             if status == PELLUCID_E_UNSUPPORTED { return nil }
-            guard status == PELLUCID_OK, let kernel else { throw Failure(.backend, "backend '\(name)': \(Backend.reason(status))") }
+            guard status == PELLUCID_OK, let kernel else { throw Backend.failure(status, name) }
             return Kernel(kernel, backend: self, program: program)
         }
     }
@@ -66,6 +66,11 @@ package final class Backend: @unchecked Sendable {
     /// Whether this backend runs the node as it is.
     func supports(_ program: Program) -> Bool {
         withUnsafePointer(to: program.table) { (table.pointee.supports?(device, $0) ?? 0) > 0 }
+    }
+
+    /// Running out of memory is the machine's failure, not the backend's.
+    fileprivate static func failure(_ status: pellucid_status, _ name: String) -> Failure {
+        Failure(status == PELLUCID_E_MEMORY ? .memory : .backend, "backend '\(name)': \(reason(status))")
     }
 
     fileprivate static func reason(_ status: pellucid_status) -> String {
@@ -102,8 +107,6 @@ final class Kernel: @unchecked Sendable {
         let status = withExtendedLifetime((inputs, outputs)) {
             backend.table.pointee.run?(kernel, readViews, writeViews) ?? pellucid_status(PELLUCID_E_BACKEND)
         }
-        guard status == PELLUCID_OK else {
-            throw Failure(.backend, "backend '\(backend.name)': \(Backend.reason(status))")
-        }
+        guard status == PELLUCID_OK else { throw Backend.failure(status, backend.name) }
     }
 }

@@ -2,6 +2,7 @@
 """Builds and runs the C and C++ programs of this folder and of docs/examples against libpellucid.so."""
 
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -23,11 +24,18 @@ PHOTO = FIXTURES / "images" / "chelsea.png"
 CXX = ROOT / "bindings" / "cpp"
 EXAMPLES = ROOT / "docs" / "examples"
 STRICT = ["-Wall", "-Wextra", "-pedantic", "-Werror"]
+#: What a careful host compiles our headers with.
+CAREFUL = [*STRICT, "-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wundef", "-Wcast-qual", "-Wredundant-decls", "-Wformat=2"]
+CAREFUL_C = [*CAREFUL, "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wc++-compat"]
 C_STANDARDS = ["c99", "c11", "c17"]
 CXX_STANDARDS = ["c++17", "c++20"]
 C_COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
 CXX_COMPILERS = [name for name in ("g++", "clang++") if shutil.which(name)]
-TIMEOUT = 300
+TIMEOUT = int(os.environ.get("PELLUCID_TIMEOUT", "300"))
+#: "address" or "thread": the library was built with that sanitizer, and the programs are too, by the compiler beside Swift's.
+SANITIZER = os.environ.get("PELLUCID_SANITIZER", "")
+#: What programs are run under, as "valgrind -q".
+WRAPPER = os.environ.get("PELLUCID_WRAPPER", "").split()
 
 
 class ProgramTest(unittest.TestCase):
@@ -44,8 +52,16 @@ class ProgramTest(unittest.TestCase):
         (self.folder / "libpellucid.so.0").symlink_to(LIBRARY)
         program = self.folder / f"{source.stem}-{compiler}-{standard}"
         link = [str(self.folder / "libpellucid.so.0"), f"-Wl,-rpath,{self.folder}", *libraries]
-        self.call(compiler, f"-std={standard}", *flags, f"-I{INCLUDE}", "-o", program, source, *link)
+        self.build(source, program, compiler, [f"-std={standard}", *flags], link)
         return program
+
+    def build(self, source, output, compiler="gcc", flags=(), libraries=()):
+        """Compiles and links a source file."""
+        if SANITIZER:
+            swift = Path(shutil.which(os.environ.get("SWIFT", "swift"))).resolve().parent
+            compiler = swift / ("clang++" if "++" in compiler else "clang")
+            flags = [*flags, f"-fsanitize={SANITIZER}", "-DSANITIZED", "-g"]
+        self.call(compiler, *flags, f"-I{INCLUDE}", "-o", output, source, *libraries)
 
     def call(self, *command, **environment):
         """Runs a command that must succeed; returns what it prints."""
@@ -62,7 +78,7 @@ class ProgramTest(unittest.TestCase):
 
     def quietly(self, *command):
         """Runs a program that must succeed and print nothing."""
-        self.assertEqual(self.call(*command), "")
+        self.assertEqual(self.call(*WRAPPER, *command), "")
 
 
 class ConsumerTest(ProgramTest):
@@ -74,6 +90,12 @@ class ConsumerTest(ProgramTest):
 
     def test_misuse(self):
         self.quietly(self.compile(HERE / "misuse.c", libraries=["-lm"]), SMALL_MODEL)
+
+    def test_refusals(self):
+        self.quietly(self.compile(HERE / "refusals.c"), SMALL_MODEL)
+
+    def test_sizes(self):
+        self.quietly(self.compile(HERE / "sizes.c"), SMALL_MODEL)
 
     def test_cxx(self):
         for compiler in CXX_COMPILERS:
@@ -90,11 +112,26 @@ class ConsumerTest(ProgramTest):
 
     def test_each_header_stands_alone(self):
         for header in sorted((INCLUDE / "pellucid").glob("*.h")):
-            source = self.folder / "alone.c"
-            source.write_text(f"#include <pellucid/{header.name}>\n#include <pellucid/{header.name}>\nint main(void) {{ return 0; }}\n")
-            for compiler in C_COMPILERS:
-                with self.subTest(header=header.name, compiler=compiler):
-                    self.call(compiler, "-std=c99", *STRICT, f"-I{INCLUDE}", "-fsyntax-only", source)
+            uses = [f"{name} an_{name} = {name.upper()}_INIT;" for name in self.initialised(header)]
+            text = f"#include <pellucid/{header.name}>\n#include <pellucid/{header.name}>\n"
+            body = "\n".join([*uses, *(f"(void)&an_{name};" for name in self.initialised(header))])
+            for language, compilers, standards, flags in (
+                ("c", C_COMPILERS, C_STANDARDS, CAREFUL_C),
+                ("c++", CXX_COMPILERS, CXX_STANDARDS, [*CAREFUL, "-Wold-style-cast"]),
+            ):
+                source = self.folder / f"alone.{language}"
+                source.write_text(f"{text}int main(void) {{\n{body}\nreturn 0;\n}}\n")
+                for compiler in compilers:
+                    for standard in standards:
+                        with self.subTest(header=header.name, compiler=compiler, standard=standard):
+                            command = [compiler, f"-std={standard}", *flags, f"-I{INCLUDE}", "-fsyntax-only", "-x", language, source]
+                            self.call(*command)
+
+    @staticmethod
+    def initialised(header):
+        """Names of the structs for which a header has an _INIT macro."""
+        text = header.read_text()
+        return [name for name in re.findall(r"^\} (pellucid_\w+);", text, re.M) if f"#define {name.upper()}_INIT" in text]
 
 
 class EmbeddingTest(ProgramTest):
@@ -106,7 +143,7 @@ class EmbeddingTest(ProgramTest):
 
     def test_dlopen(self):
         program = self.folder / "dlopen"
-        self.call("gcc", "-std=c11", *STRICT, f"-I{INCLUDE}", "-o", program, HERE / "dlopen.c", "-ldl")
+        self.build(HERE / "dlopen.c", program, flags=["-std=c11", *STRICT], libraries=["-ldl"])
         self.quietly(program, LIBRARY, SMALL_MODEL)
 
 

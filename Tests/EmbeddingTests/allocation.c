@@ -1,6 +1,6 @@
 /* Memory that cannot be had: every aligned allocation of the library fails in turn, the first, the second, … Each call ends with
- * PELLUCID_E_MEMORY or does without, and nothing is lost. Arguments: model, most failures. The executable's posix_memalign is the
- * one that the library finds; what Swift itself allocates goes elsewhere. */
+ * PELLUCID_E_MEMORY or does without; what is lost on the way LeakSanitizer tells (make sanitize). Arguments: model, most failures. The executable's posix_memalign is the
+ * one that the library finds. */
 #define _GNU_SOURCE
 #include "check.h"
 
@@ -8,7 +8,6 @@
 #include <stdatomic.h>
 
 static atomic_long countdown = -1; /* allocations until the one that fails; negative: none does */
-static atomic_long live;           /* blocks that were handed out and not given back */
 static atomic_long failures;
 
 typedef int allocate_fn(void **, size_t, size_t);
@@ -19,13 +18,12 @@ __attribute__((visibility("default"))) int posix_memalign(void **memory, size_t 
         void *symbol = dlsym(RTLD_NEXT, "posix_memalign");
         memcpy(&real, &symbol, sizeof real);
     }
-    if (atomic_load(&countdown) >= 0 && atomic_fetch_sub(&countdown, 1) == 0) {
+    /* The library asks for 64 bytes; the Swift runtime, which cannot go on without memory, for 16. */
+    if (alignment == 64 && atomic_load(&countdown) >= 0 && atomic_fetch_sub(&countdown, 1) == 0) {
         atomic_fetch_add(&failures, 1);
         return 12; /* ENOMEM */
     }
-    const int status = real(memory, alignment, size);
-    if (status == 0) atomic_fetch_add(&live, 1);
-    return status;
+    return real(memory, alignment, size);
 }
 
 /* Everything from loading to the map; releases what it got. */
@@ -76,6 +74,6 @@ int main(int argc, char **argv) {
         CHECK(most < 100000 || finished);
         CHECK_OK(once(argv[1], methods[i]));
     }
-    CHECK(atomic_load(&failures) > 0 && atomic_load(&live) > 0);
+    CHECK(atomic_load(&failures) > 0);
     return 0;
 }

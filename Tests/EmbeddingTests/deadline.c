@@ -47,7 +47,7 @@ static void check_sampling(pellucid_model *model) {
     CHECK_OK(pellucid_result_tensor(result, "standard_error", &error));
     CHECK_OK(pellucid_tensor_view(error, &view));
     for (int64_t i = 0; i < SIDE * SIDE; i++) CHECK(isfinite(((const float *)view.data)[i]));
-    CHECK(strstr(pellucid_result_json(result), "\"stopped\":\"deadline\"") != NULL);
+    CHECK(strstr(pellucid_result_json(result), "\"stopped\": \"deadline\"") != NULL);
     CHECK(strstr(pellucid_result_json(result), "the deadline ended the method") != NULL);
     pellucid_tensor_release(error);
     pellucid_result_release(result);
@@ -56,7 +56,7 @@ static void check_sampling(pellucid_model *model) {
     options = options_of("n_samples", 4);
     CHECK_OK(explain_until(&result, model, "smoothgrad", options, 60));
     CHECK_OK(pellucid_result_number(result, "samples", &samples));
-    CHECK(samples == 4 && strstr(pellucid_result_json(result), "\"stopped\":null") != NULL);
+    CHECK(samples == 4 && strstr(pellucid_result_json(result), "\"stopped\": null") != NULL);
     pellucid_result_release(result);
     pellucid_options_release(options);
 }

@@ -38,7 +38,8 @@ int main(int argc, char **argv) {
     CHECK(argc == 3);
     const int rounds = atoi(argv[2]);
     pellucid_model *model = load_model(argv[1]);
-    for (int i = 0; i < 100 + rounds / 10; i++) once(model, i);
+    /* Plans, tables and the allocator's arenas settle. */
+    for (int i = 0; i < 200; i++) once(model, i);
     const long before = resident();
     for (int i = 0; i < rounds; i++) once(model, i);
     printf("%ld\n", resident() - before);
