@@ -86,7 +86,7 @@ enum Levels {
         case "QuantizeLinear":
             guard let scale = node.optional(3) ?? node.optional(1) else { return nil }
             let attributes = node.attributes.filter { ["axis", "block_size"].contains($0.key) }
-            return Scale(scale: scale, zero: node.optional(2), attributes: attributes)
+            return Scale(scale: scale, zero: node.optional(4) ?? node.optional(2), attributes: attributes)
         case "DynamicQuantizeLinear": return node.output(1).map { Scale(scale: $0, zero: node.output(2)) }
         default: return nil
         }

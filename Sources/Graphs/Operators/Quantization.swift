@@ -3,8 +3,8 @@ internal import Tensors
 /// Linear quantisation (ONNX QuantizeLinear and DequantizeLinear 10 to 25, DynamicQuantizeLinear 11): per tensor, per
 /// axis or per block.
 ///
-///     QuantizeLinear    q = clip(round(x / scale) + zero)         ties to even; input 3, which only lowerings give: the
-///                       scale that a level stands for where `scale` is not it
+///     QuantizeLinear    q = clip(round(x / scale) + zero)         ties to even; inputs 3 and 4, which only lowerings
+///                       give: the scale and zero point of the levels where `scale` and `zero` are others
 ///     DequantizeLinear  y = (q - zero) * scale
 ///     FakeQuantize      both in one, with real numbers on either side; a pair in a file is lowered to it so that a
 ///                       gradient finds a way
@@ -13,7 +13,7 @@ internal import Tensors
 enum Quantization {
     static let operators = [
         Operator(
-            "QuantizeLinear", arity: 2...4, infer: { [TensorType(try QuantizedType(inferred: $0).type, try $0.type(0).dims)] },
+            "QuantizeLinear", arity: 2...5, infer: { [TensorType(try QuantizedType(inferred: $0).type, try $0.type(0).dims)] },
             compute: quantize, vjp: quantizeVJP, samples: quantizeSamples),
         Operator(
             "DequantizeLinear", arity: 2...3, infer: inferDequantize, compute: dequantize, vjp: dequantizeVJP, samples: dequantizeSamples),

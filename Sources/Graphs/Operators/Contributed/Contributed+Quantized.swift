@@ -4,8 +4,8 @@ internal import Tensors
 extension Contributed {
     /// Dequantise, compute, quantise: onnxruntime computes these through tables or floats of the same meaning.
     static let quantized = [
-        Lowering(domain + "QLinearAdd", since: 1) { l, n in try pointwise(&l, n, "Add", operands: 2) },
-        Lowering(domain + "QLinearMul", since: 1) { l, n in try pointwise(&l, n, "Mul", operands: 2) },
+        Lowering(domain + "QLinearAdd", since: 1) { try add(&$0, $1) },
+        Lowering(domain + "QLinearMul", since: 1) { try multiply(&$0, $1) },
         Lowering(domain + "QLinearSigmoid", since: 1) { l, n in try pointwise(&l, n, "Sigmoid", operands: 1) },
         Lowering(domain + "QLinearLeakyRelu", since: 1) { l, n in try pointwise(&l, n, "LeakyRelu", operands: 1) },
         Lowering(domain + "QLinearSoftmax", since: 1) { l, n in
@@ -24,6 +24,39 @@ extension Contributed {
             try finish(&l, l.emit("Where", [l.required(n, 0), x, y]), n, 7)
         },
     ]
+
+    // MARK: Sums and products
+
+    /// a a_scale/c_scale + (b b_scale/c_scale + rest), rounded with the zero point in it, in the order of onnxruntime: halves are
+    /// frequent, and other orders would round every other one of them the other way.
+    private static func add(_ l: inout Lowerer, _ n: Node) throws {
+        let ratioA = try l.emit("Div", [l.required(n, 1), l.required(n, 6)]), ratioB = try l.emit("Div", [l.required(n, 4), l.required(n, 6)])
+        let a = try l.emit("Mul", [l.cast(l.required(n, 0), .float32), ratioA])
+        let b = try l.emit("Mul", [l.cast(l.required(n, 3), .float32), ratioB])
+        let zeroA = try l.emit("Mul", [ratioA, zero(&l, n, 2)]), zeroB = try l.emit("Mul", [ratioB, zero(&l, n, 5)])
+        let rest = try l.emit("Sub", [zero(&l, n, 7), l.emit("Add", [zeroA, zeroB])])
+        try roundLast(&l, n, l.emit("Add", [a, l.emit("Add", [b, rest])]))
+    }
+
+    /// (a - a_zero) (b - b_zero) · a_scale b_scale / c_scale + c_zero.
+    private static func multiply(_ l: inout Lowerer, _ n: Node) throws {
+        let a = try LevelOperand(l.required(n, 0), zero: n.optional(2)).real(&l, .float32, column: nil)
+        let b = try LevelOperand(l.required(n, 3), zero: n.optional(5)).real(&l, .float32, column: nil)
+        let scale = try l.emit("Div", [l.emit("Mul", [l.required(n, 1), l.required(n, 4)]), l.required(n, 6)])
+        try roundLast(&l, n, l.emit("Add", [l.emit("Mul", [l.emit("Mul", [a, b]), scale]), zero(&l, n, 7)]))
+    }
+
+    private static func zero(_ l: inout Lowerer, _ n: Node, _ index: Int) throws -> ValueID {
+        try n.optional(index).map { try l.cast($0, .float32) } ?? l.constant(Tensor.scalar(Float(0)))
+    }
+
+    /// Rounds and clips levels that have the zero point in them; scale and zero point of the result are inputs 6 and 7.
+    private static func roundLast(_ l: inout Lowerer, _ n: Node, _ levels: ValueID) throws {
+        let type = try n.optional(7).map { try l.element($0) } ?? l.element(l.required(n, 0))
+        try l.emit(
+            "QuantizeLinear", [levels, l.number(1, like: levels), nil, l.required(n, 6), n.optional(7)], to: n.outputs,
+            ["output_dtype": .int(Int(type.rawValue))])
+    }
 
     private static func finish(_ l: inout Lowerer, _ y: ValueID, _ n: Node, _ first: Int) throws {
         try IntegerArithmetic.quantize(&l, y, unit: false, .init(l, n, first, column: nil), to: n.outputs)
