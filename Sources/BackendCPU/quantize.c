@@ -79,11 +79,11 @@ static void row(const quant_job *j, int64_t begin, int64_t n, int64_t at) {
         }
         break;
     default: {
-        /* Straight through where rounding leaves the level within the type. */
+        /* Straight through where rounding leaves the level within the type, or one beside it, as the reference explains. */
         const float *dy = (const float *)j->dy + begin;
         for (int64_t i = 0; i < n; i++) {
             const float q = x[i] / scale, level = ROUND(q, low - 2, high + 2);
-            y[i] = ((level >= low) & (level <= high)) ? dy[i] : 0;
+            y[i] = ((level >= low - 1) & (level <= high + 1)) ? dy[i] : 0;
         }
     }
     }

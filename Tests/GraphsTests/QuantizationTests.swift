@@ -105,6 +105,17 @@ import Testing
         #expect(zip(values, [-3, 1.9, -5, 4.3]).allSatisfy { abs($0 - $1) < 1e-5 }, "\(values)")
     }
 
+    /// A range that calibration took from the largest number ends up to one level below it.
+    @Test func oneLevelOutsideIsNotClipped() throws {
+        var n = Network()
+        let x = n.feed("x", try Tensor([Float(256.4), 257.6, -1.4, -1.6]))
+        let scale = try scalar(&n, 1), zero = n.constant(try Tensor([UInt8(0)], []))
+        let q = try n.node("QuantizeLinear", [x, scale, zero])[0]
+        let y = try n.node("DequantizeLinear", [q, scale, zero])[0]
+        #expect(try n.run(y)[0].doubles() == [255, 255, 0, 0])
+        #expect(try n.gradient(of: y, by: x).values == [1, 0, 3, 0])
+    }
+
     /// Integers that are no levels stop a gradient as before.
     @Test func countsCarryNoGradient() throws {
         var n = Network()

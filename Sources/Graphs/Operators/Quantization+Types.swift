@@ -79,6 +79,13 @@ struct QuantizedType {
     /// Smallest and largest number of the type.
     private(set) var limits: ClosedRange<Double>
 
+    /// Whether a gradient passes the clipping of a level. One level outside still counts as inside: calibration ends the range at
+    /// the largest number seen and then moves it by up to half a level, for a whole zero point, so that just the strongest
+    /// activations, the score of the best class among them, would have no gradient.
+    func isInside(_ level: Double) -> Bool {
+        isInteger ? level >= limits.lowerBound - 1 && level <= limits.upperBound + 1 : limits.contains(level)
+    }
+
     /// The number of the type nearest to one that is whole, for integer types, or any.
     func nearest(_ level: Double) -> Double {
         // NaN becomes the lowest.

@@ -9,7 +9,7 @@ internal import Tensors
 ///     FakeQuantize      both in one, with real numbers on either side; a pair in a file is lowered to it so that a
 ///                       gradient finds a way
 ///     FakeQuantizeGrad  (dY, x, scale, zero) → dY where q was not clipped, the straight-through estimator
-///                       (Bengio, Léonard, Courville 2013)
+///                       (Bengio, Léonard, Courville 2013); see `QuantizedType.isInside`
 enum Quantization {
     static let operators = [
         Operator(
@@ -109,7 +109,7 @@ enum Quantization {
         let (x, levels, _) = try levels(call, 1, type)
         guard dy.shape == x.shape else { throw Failure.shape("gradient is \(Shape.text(dy.shape)), expected \(Shape.text(x.shape))") }
         let numbers = try dy.doubles()
-        return [try Tensor(levels.indices.map { type.limits.contains(levels[$0]) ? numbers[$0] : 0 }, dy.shape).converted(to: dy.type)]
+        return [try Tensor(levels.indices.map { type.isInside(levels[$0]) ? numbers[$0] : 0 }, dy.shape).converted(to: dy.type)]
     }
 
     private static func inferDequantize(_ c: Inference) throws -> [TensorType] {
