@@ -30,7 +30,8 @@ extension Contributed {
     /// a a_scale/c_scale + (b b_scale/c_scale + rest), rounded with the zero point in it, in the order of onnxruntime: halves are
     /// frequent, and other orders would round every other one of them the other way.
     private static func add(_ l: inout Lowerer, _ n: Node) throws {
-        let ratioA = try l.emit("Div", [l.required(n, 1), l.required(n, 6)]), ratioB = try l.emit("Div", [l.required(n, 4), l.required(n, 6)])
+        let ratioA = try l.emit("Div", [l.required(n, 1), l.required(n, 6)]),
+            ratioB = try l.emit("Div", [l.required(n, 4), l.required(n, 6)])
         let a = try l.emit("Mul", [l.cast(l.required(n, 0), .float32), ratioA])
         let b = try l.emit("Mul", [l.cast(l.required(n, 3), .float32), ratioB])
         let zeroA = try l.emit("Mul", [ratioA, zero(&l, n, 2)]), zeroB = try l.emit("Mul", [ratioB, zero(&l, n, 5)])
