@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Tensors
 
 /// Arithmetic of nodes, from shapes alone. A multiplication and an addition are one operation each, and so is a function
@@ -40,6 +41,7 @@ package enum Flops {
         "ConcatFromSequence", "Optional", "OptionalHasElement", "OptionalGetElement", "ai.onnx.ml:ArrayFeatureExtractor",
         "ai.onnx.ml:Binarizer", "ai.onnx.ml:ClassLabels", "ai.onnx.ml:CategoryMapper",
         "ai.onnx.ml:LabelEncoder", "ai.onnx.ml:OneHotEncoder",
+        "BitCast", "ImageDecoder", "Im2Col", "AffineBase", "WindowPlaces", "MaxRoiPool", "MaxRoiPoolPick",
     ]
 
     /// Their arithmetic follows from data, or from graphs inside them.
@@ -73,7 +75,7 @@ package enum Flops {
         "ReduceSum": 1, "ReduceMean": 1, "ReduceMax": 1, "ReduceMin": 1, "ReduceProd": 1, "ReduceLogSum": 1, "ReduceL1": 2, "ReduceL2": 2,
         "ReduceSumSquare": 2, "ReduceLogSumExp": 4, "GlobalAveragePool": 1, "GlobalMaxPool": 1, "SumLike": 1,
         // Sums of what arrives.
-        "PadGrad": 1, "GatherGrad": 1, "GatherElementsGrad": 1, "GatherNDGrad": 1,
+        "Col2Im": 1, "MaxRoiPoolGrad": 1, "PadGrad": 1, "GatherGrad": 1, "GatherElementsGrad": 1, "GatherNDGrad": 1,
     ]
 
     private static let rules: [String: Rule] = [
@@ -99,6 +101,9 @@ package enum Flops {
         "Mean": { node in sum(several(node), node.output()) },
         "Resize": { node in resized(node, node.output()) },
         "ResizeGrad": { node in resized(node, node.input(0)) },
+        "GridSample": { node in sampled(node, node.output()) }, "GridSampleGrad": { node in sampled(node, node.input(0)) },
+        "DFT": { node in transformed(node, node.output()) }, "DFTGrad": { node in transformed(node, node.input(0)) },
+        "Recurrence": { node in node.output().map { 2 * $0 } },
         "ScatterElements": scattered, "ScatterND": scattered,
         "LSTM": { recurrent($0, gates: 4) }, "GRU": { recurrent($0, gates: 3) }, "RNN": { recurrent($0, gates: 1) },
     ]
@@ -137,6 +142,19 @@ package enum Flops {
         case "cubic": return elements.map { $0 * 2 * 4 * axes }
         default: return 0
         }
+    }
+
+    /// A product and a sum for each element that a sample is made of.
+    private static func sampled(_ node: NodeSizes, _ elements: Double?) -> Double? {
+        let mode = node.node.attributes["mode"]?.string ?? "linear", axes = max(0, (node.rank(0) ?? 4) - 2)
+        let taps: Double = mode == "nearest" ? 0 : mode.hasSuffix("cubic") ? 4 : 2
+        return elements.map { elements in elements * 2 * (0..<axes).reduce(1.0) { product, _ in product * taps } }
+    }
+
+    /// Five operations for each of log2(n) steps and numbers; n as of the longest axis, for want of a better guess.
+    private static func transformed(_ node: NodeSizes, _ numbers: Double?) -> Double? {
+        let sizes = (0..<(node.rank(0) ?? 0)).compactMap { node.dim(0, $0) }
+        return numbers.map { $0 / 2 * 5 * log2(max(sizes.max() ?? 1, 1)) }
     }
 
     private static func scattered(_ node: NodeSizes) -> Double? {

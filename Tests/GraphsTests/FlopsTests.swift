@@ -43,7 +43,8 @@ import Testing
         #expect(try count("MaxPool", [[1, 2, 8, 8]], ["kernel_shape": .ints([2, 2]), "strides": .ints([2, 2])]) == 2 * 16 * 4)
         #expect(try count("GlobalAveragePool", [[1, 2, 8, 8]]) == 128)
         #expect(try count("Transpose", [[2, 3]]) == 0)
-        #expect(try count("LSTM", [[3, 2, 2], [1, 12, 2], [1, 12, 3]], ["hidden_size": .int(3)]) == 3 * 2 * (2 * (24 + 36) + 10 * 4 * 3))
+        #expect(
+            try count("LSTM", [[3, 2, 2], [1, 12, 2], [1, 12, 3]], ["hidden_size": .int(3)]) == 3 * 2 * (2 * (24 + 36) + 10 * 4 * 3))
     }
 
     @Test func whatIsNotKnownHasNoNumber() throws {

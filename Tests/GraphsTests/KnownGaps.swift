@@ -9,4 +9,5 @@ let secondOrderGaps: Set<String> = [
 let gradientNeedsSizes: Set<String> = [
     "Einsum",  // of a diagonal
     "LRN",
+    "MaxUnpool",  // with output_shape
 ]

@@ -85,7 +85,10 @@ import Testing
         }
         let choose = OnnxBytes().text(1, "Choose").text(4, "c").text(4, "a").text(5, "b")
             .message(7, .node("If", ["c"], ["b"], attributes: branches)).message(9, OnnxBytes().text(1, "").number(2, 17)).text(10, "local")
-        let condition: [OnnxBytes] = [.node("ReduceSum", ["x"], ["s"]), .node("Cast", ["s"], ["c"], attributes: [OnnxBytes().text(1, "to").number(3, 9).number(20, 2)])]
+        let condition: [OnnxBytes] = [
+            .node("ReduceSum", ["x"], ["s"]),
+            .node("Cast", ["s"], ["c"], attributes: [OnnxBytes().text(1, "to").number(3, 9).number(20, 2)]),
+        ]
         let graph = try graph(condition + [.node("Choose", ["c", "x"], ["y"], domain: "local")], functions: [choose])
         let node = try #require(graph.nodes.first { $0.op == "If" })
         let inner = try #require(node.attributes["then_branch"]?.graph)

@@ -22,7 +22,7 @@ import Testing
         let x = try Tensor(numbers, [2, 4, 40])
         let cases: [(String, [String: Attribute], Int)] = [
             ("InstanceNormalization", [:], 4), ("LayerNormalization", [:], 40),
-            ("GroupNormalization", ["num_groups": .int(2)], 4),
+            ("GroupNormalization", ["num_groups": .int(2)], 2),
         ]
         for (op, attributes, vectors) in cases {
             let expected = try run(op, x, attributes, vectors: vectors, backend: "reference")
@@ -35,5 +35,28 @@ import Testing
     @Test func constantsBecomeTheShift() throws {
         let x = try Tensor([Float](repeating: 7e5, count: 320), [2, 4, 40])
         #expect(try run("InstanceNormalization", x, [:], vectors: 4, backend: "cpu").allSatisfy { $0 == 0.5 })
+    }
+
+    /// NaN is larger and smaller than every number, as in NumPy and ONNX's reference.
+    @Test(arguments: ["reference", "cpu"]) func notANumberIsNeverLost(_ backend: String) throws {
+        var numbers = TinyModels.numbers(2 * 36, seed: 2)
+        numbers[14] = .nan
+        let x = try Tensor(numbers, [1, 2, 6, 6])
+        let cases: [(String, [Int64]?, [String: Attribute], [Int])] = [
+            ("MaxPool", nil, ["kernel_shape": .ints([3, 3]), "strides": .ints([3, 3])], [0]),
+            ("MaxPool", nil, ["kernel_shape": .ints([2, 2]), "strides": .ints([2, 2])], [4]), ("GlobalMaxPool", nil, [:], [0]),
+            ("ReduceMax", [2, 3], [:], [0]), ("ReduceMin", [2, 3], [:], [0]), ("ReduceMax", [1], [:], [14]),
+        ]
+        for (op, axes, attributes, expected) in cases {
+            let graph = try TinyModels.graph(inputs: [("x", [1, 2, 6, 6])], outputs: ["y"]) { l, id in
+                let more = try axes.map { l.constant(try Tensor($0)) }
+                _ = try TinyModels.add(&l, op, "n", [id("x")] + (more.map { [$0] } ?? []), to: id("y"), attributes)
+            }
+            var options = Options()
+            options["backend"] = .text(backend)
+            let model = try Model(graph: graph, runtime: Runtime(), options: options)
+            let found = try model.evaluate(Evaluation(["x": x], wanted: ["y"]), Control()).value("y").doubles()
+            #expect(found.indices.filter { found[$0].isNaN } == expected, "\(op) \(attributes) on \(backend)")
+        }
     }
 }

@@ -1,8 +1,8 @@
 internal import CSupport
 internal import Tensors
 
-/// ONNX ImageDecoder (20): PNG, JPEG, BMP, PNM and plain TIFF files as pixels. What is damaged gives an empty image, as ONNX
-/// wants; JPEG 2000 and WebP are refused.
+/// ONNX ImageDecoder (20): PNG, JPEG, WebP, BMP, PNM and plain TIFF files as pixels. What is damaged gives an empty image,
+/// as ONNX wants; JPEG 2000 is refused.
 enum ImageDecoding {
     static let operators = [
         Operator(
@@ -61,19 +61,23 @@ struct DecodedImage {
     /// nil: the file is damaged.
     static func decode(_ file: UnsafeRawBufferPointer) throws -> DecodedImage? {
         func begins(_ bytes: [UInt8], at start: Int = 0) -> Bool { file.dropFirst(start).starts(with: bytes) }
-        if begins([0x89, 0x50, 0x4E, 0x47]) { return coded { support_png_decode(file.baseAddress, file.count, UInt64(limit), &$0) } }
-        if begins([0xFF, 0xD8]) { return coded { support_jpeg_decode(file.baseAddress, file.count, UInt64(limit), &$0) } }
+        if begins([0x89, 0x50, 0x4E, 0x47]) { return try coded { support_png_decode(file.baseAddress, file.count, UInt64(limit), &$0) } }
+        if begins([0xFF, 0xD8]) { return try coded { support_jpeg_decode(file.baseAddress, file.count, UInt64(limit), &$0) } }
         if begins([0x42, 0x4D]) { return try bitmap(ImageBytes(file)) }
         if begins([0x49, 0x49, 0x2A, 0]) || begins([0x4D, 0x4D, 0, 0x2A]) { return try tagged(ImageBytes(file)) }
         if begins([0x50]), file.count > 2, (0x31...0x36).contains(file[1]) { return try portable(file) }
-        if begins([0x52, 0x49, 0x46, 0x46]), begins([0x57, 0x45, 0x42, 0x50], at: 8) { throw Failure.unsupported("images in WebP") }
+        if begins([0x52, 0x49, 0x46, 0x46]), begins([0x57, 0x45, 0x42, 0x50], at: 8) {
+            return try coded { support_webp_decode(file.baseAddress, file.count, UInt64(limit), &$0) }
+        }
         if begins([0, 0, 0, 12, 0x6A, 0x50]) || begins([0xFF, 0x4F, 0xFF, 0x51]) { throw Failure.unsupported("images in JPEG 2000") }
         return nil
     }
 
-    private static func coded(_ decode: (inout support_image) -> Int32) -> DecodedImage? {
+    private static func coded(_ decode: (inout support_image) -> Int32) throws -> DecodedImage? {
         var found = support_image()
-        guard decode(&found) == 0, let pixels = found.pixels else { return nil }
+        let code = decode(&found)
+        if Int(code) == SUPPORT_IMAGE_UNSUPPORTED { throw Failure.unsupported("an image of a kind that the decoder does not know") }
+        guard code == 0, let pixels = found.pixels else { return nil }
         defer { support_deallocate(pixels) }
         let (width, height) = (Int(found.width), Int(found.height))
         return DecodedImage(width: width, height: height, rgb: Array(UnsafeBufferPointer(start: pixels, count: width * height * 3)))

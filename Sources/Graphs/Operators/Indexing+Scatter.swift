@@ -36,6 +36,7 @@ extension Indexing {
             samples: [
                 Sample([.real(4, 2), .integers([2, 1], [3, 0]), .real(2, 2)]),
                 Sample([.real(4), .integers([2, 1], [3, 3]), .real(2)], ["reduction": .string("add")]),
+                Sample([.real(4, 2), .integers([2, 1], [3, 3]), .positive(2, 2)], ["reduction": .string("mul")]),
                 Sample(
                     [.values([3], [0.1, 0.5, -0.3]), .integers([2, 1], [2, 1]), .values([2], [-0.7, 0.2])], ["reduction": .string("min")]),
             ]),
@@ -95,8 +96,7 @@ extension Indexing {
         }
     }
 
-    /// With `max` and `min` the gradient goes to whoever equals the result; with `mul` it is the product of the others,
-    /// as the result divided by the factor.
+    /// With `max` and `min` the gradient goes to whoever equals the result; with `mul` it is the product of the others.
     private static func scatterBack(gather: String) -> Operator.VJP {
         { g, n, dy in
             guard let dy = dy[0] else { return [nil, nil, nil] }
@@ -108,13 +108,28 @@ extension Indexing {
             case "none": return [try g.emit(n.op, [dy, indices, g.zeros(like: updates)], plain), nil, try taken(&g, dy)]
             case "add": return [dy, nil, try taken(&g, dy)]
             case "mul":
-                let product = try g.mul(dy, g.output(n))
-                return [try g.div(product, x), nil, try g.div(taken(&g, product), updates)]
+                return try factors(&g, n, dy, x, indices, updates) { try taken(&$0, $1) }
             default:
                 let y = try g.output(n), own = try g.emit("Equal", [y, x])
                 let theirs = try g.emit("Equal", [taken(&g, y), updates])
                 return [try g.keep(dy, where: own), nil, try g.keep(taken(&g, dy), where: theirs)]
             }
         }
+    }
+
+    /// The product of the other factors: without the zeros, and 0 where there is another zero.
+    private static func factors(
+        _ g: inout Gradients, _ n: Node, _ dy: ValueID, _ x: ValueID, _ indices: ValueID, _ updates: ValueID,
+        _ taken: (inout Gradients, ValueID) throws -> ValueID
+    ) throws -> [ValueID?] {
+        var count = n.attributes
+        count["reduction"] = .string("add")
+        let isZero = try g.emit("Equal", [updates, g.number(0, like: updates)]), zeros = try g.cast(isZero, like: updates)
+        let safe = try g.select(isZero, g.number(1, like: updates), updates)
+        let product = try g.emit(n.op, [x, indices, safe], n.attributes)
+        let found = try taken(&g, g.emit(n.op, [g.zeros(like: x), indices, zeros], count))
+        let others = try g.div(taken(&g, g.mul(dy, product)), safe)
+        let byX = try g.mul(dy, g.emit(n.op, [g.add(g.zeros(like: x), 1), indices, updates], n.attributes))
+        return [byX, nil, try g.keep(others, where: g.emit("Equal", [found, zeros]))]
     }
 }

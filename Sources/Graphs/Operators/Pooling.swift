@@ -163,8 +163,18 @@ enum Pooling {
 
     private static func unpoolVJP(_ g: inout Gradients, _ node: Node, _ arriving: [ValueID?]) throws -> [ValueID?] {
         guard let dy = arriving.first ?? nil else { return [] }
-        if node.inputs.count > 2, node.inputs[2] != nil { throw Failure.unsupported("with output_shape it has no gradient yet") }
-        let flat = try g.emit("Reshape", [dy, g.integers([-1])])
+        var smallest = dy
+        if node.optional(2) != nil {
+            // Indices count in the smallest output, which lies in the first corner of a larger one.
+            let dims = try g.type(of: g.input(node, 0)).dims ?? []
+            let own = try unpooled(Call(node: node, inputs: []), dims).dropFirst(2).map { size in
+                guard let size = size.value else { throw Failure.unsupported("with output_shape it needs the input's sizes as numbers") }
+                return size
+            }
+            let starts = try g.integers(own.map { _ in 0 }), axes = try g.integers(Array(2..<dims.count))
+            smallest = try g.emit("Slice", [dy, starts, g.integers(own), axes])
+        }
+        let flat = try g.emit("Reshape", [smallest, g.integers([-1])])
         return [try g.emit("Gather", [flat, g.input(node, 1)], ["axis": .int(0)])]
     }
 
@@ -247,7 +257,10 @@ enum Pooling {
 
     private static let unpoolSamples = [
         Sample(
-            [.real(1, 1, 2, 2), .integers([1, 1, 2, 2], [5, 7, 13, 15])], ["kernel_shape": .ints([2, 2]), "strides": .ints([2, 2])])
+            [.real(1, 1, 2, 2), .integers([1, 1, 2, 2], [5, 7, 13, 15])], ["kernel_shape": .ints([2, 2]), "strides": .ints([2, 2])]),
+        Sample(
+            [.real(1, 1, 2, 2), .integers([1, 1, 2, 2], [5, 7, 13, 15]), .integers([4], [1, 1, 5, 6])],
+            ["kernel_shape": .ints([2, 2]), "strides": .ints([2, 2])]),
     ]
 
     private static let meanSamples = [

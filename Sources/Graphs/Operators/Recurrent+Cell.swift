@@ -66,8 +66,16 @@ struct RecurrentCell {
         matrix.withUnsafeBufferPointer { matrix in
             vector.withUnsafeBufferPointer { vector in
                 for row in rows {
-                    var sum = 0.0
-                    for i in 0..<count { sum += matrix[row * count + i] * vector[i] }
+                    // Four sums at a time: one alone would wait for itself.
+                    let start = row * count
+                    var parts = SIMD4<Double>.zero, i = 0
+                    while i + 4 <= count {
+                        let a = SIMD4(matrix[start + i], matrix[start + i + 1], matrix[start + i + 2], matrix[start + i + 3])
+                        parts += a * SIMD4(vector[i], vector[i + 1], vector[i + 2], vector[i + 3])
+                        i += 4
+                    }
+                    var sum = parts.sum()
+                    while i < count { sum += matrix[start + i] * vector[i]; i += 1 }
                     sums[row] += sum
                 }
             }
@@ -135,8 +143,8 @@ struct RecurrentCell {
         if let p = peepholes { for j in 0..<n { sums[j] += p[j] * c[j]; sums[2 * n + j] += p[2 * n + j] * c[j] } }
         var state = h, memory = c
         for j in 0..<n {
-            gates[2 * n + j] = activations[0].value(sums[2 * n + j])
-            gates[j] = isCoupled ? 1 - gates[2 * n + j] : activations[0].value(sums[j])
+            gates[j] = activations[0].value(sums[j])
+            gates[2 * n + j] = isCoupled ? 1 - gates[j] : activations[0].value(sums[2 * n + j])
             gates[3 * n + j] = activations[1].value(sums[3 * n + j])
             memory[j] = gates[2 * n + j] * c[j] + gates[j] * gates[3 * n + j]
             if let p = peepholes { sums[n + j] += p[n + j] * memory[j] }
@@ -208,9 +216,9 @@ struct RecurrentCell {
             d[n + j] = back.state[j] * shown * activations[0].slope(step.sums[n + j])
             var dc = back.memory[j] + back.state[j] * o * activations[2].slope(step.memory[j])
             if let p = peepholes { dc += d[n + j] * p[n + j] }
-            let byInput = dc * g, byForget = dc * step.oldMemory[j] - (isCoupled ? byInput : 0)
-            d[j] = isCoupled ? 0 : byInput * activations[0].slope(step.sums[j])
-            d[2 * n + j] = byForget * activations[0].slope(step.sums[2 * n + j])
+            let byForget = dc * step.oldMemory[j], byInput = dc * g - (isCoupled ? byForget : 0)
+            d[j] = byInput * activations[0].slope(step.sums[j])
+            d[2 * n + j] = isCoupled ? 0 : byForget * activations[0].slope(step.sums[2 * n + j])
             d[3 * n + j] = dc * i * activations[1].slope(step.sums[3 * n + j])
             signal.memory[j] = dc * f
             if let p = peepholes {

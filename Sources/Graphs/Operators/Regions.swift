@@ -146,9 +146,10 @@ struct RegionPool {
         guard ratio <= RegionPool.limit else { throw Failure.invalid("sampling_ratio is \(ratio), expected at most \(RegionPool.limit)") }
         let isShifted = call.string("coordinate_transformation_mode", default: "half_pixel") == "half_pixel"
         for index in 0..<count {
-            let corners = numbers[(index * width + width - 4)..<((index + 1) * width)].map { $0 * scale }
+            // In single precision, like runtimes: what is rounded here decides which elements count.
+            let corners = numbers[(index * width + width - 4)..<((index + 1) * width)].map { Float($0) * Float(scale) }
             if isAlign {
-                let shift = isShifted ? 0.5 : 0
+                let shift: Float = isShifted ? 0.5 : 0
                 let x = RegionAxis(corners[0] - shift, corners[2] - shift, isShifted, cells: size.width, size: input[3], ratio)
                 let y = RegionAxis(corners[1] - shift, corners[3] - shift, isShifted, cells: size.height, size: input[2], ratio)
                 cells.append(bilinear(y, x))
@@ -185,11 +186,11 @@ struct RegionPool {
     }
 
     /// Cells of whole elements along one axis, as in Girshick, "Fast R-CNN", 2015, section 2.1.
-    private static func bins(_ start: Double, _ end: Double, cells: Int, size: Int) -> [Range<Int>] {
-        let first = start.rounded(), length = max(end.rounded() - first + 1, 1) / Double(cells)
+    private static func bins(_ start: Float, _ end: Float, cells: Int, size: Int) -> [Range<Int>] {
+        let first = start.rounded(), length = max(end.rounded() - first + 1, 1) / Float(cells)
         return (0..<cells).map { cell in
-            let low = Int(saturating: (Double(cell) * length).rounded(.down) + first)
-            let high = Int(saturating: (Double(cell + 1) * length).rounded(.up) + first)
+            let low = Int(saturating: Double((Float(cell) * length).rounded(.down) + first))
+            let high = Int(saturating: Double((Float(cell + 1) * length).rounded(.up) + first))
             let from = min(max(low, 0), size)
             return from..<max(min(max(high, 0), size), from)
         }
@@ -267,9 +268,9 @@ private struct RegionAxis {
     /// By cell, the points inside the input.
     private(set) var cells: [[Point]] = []
 
-    init(_ start: Double, _ end: Double, _ isShifted: Bool, cells: Int, size: Int, _ ratio: Int) {
+    init(_ start: Float, _ end: Float, _ isShifted: Bool, cells: Int, size: Int, _ ratio: Int) {
         // Unshifted rectangles are at least of one element.
-        let length = isShifted ? end - start : max(end - start, 1), cell = length / Double(cells)
+        let cell = Double((isShifted ? end - start : max(end - start, 1)) / Float(cells)), start = Double(start)
         let wanted = ratio > 0 ? Double(ratio) : cell.rounded(.up)
         count = wanted.isFinite ? max(wanted, 0) : 0
         let step = cell / count

@@ -8,7 +8,7 @@ internal import Tensors
 ///     ResizeGrad  (dY, roi, scales, sizes, shape of X) → dX, the adjoint; the shape also as attribute `input_shape`
 enum Resize {
     static let operators = [
-        Operator("Resize", arity: 1...4, infer: infer, compute: compute, vjp: vjp, samples: samples),
+        Operator("Resize", arity: 1...4, infer: infer, compute: compute, vjp: vjp, samples: samples + combinations),
         Operator("ResizeGrad", arity: 1...5, infer: inferGrad, compute: computeGrad, vjp: gradVJP, samples: gradSamples),
     ]
 
@@ -115,6 +115,24 @@ enum Resize {
                 "roi": .floats([0, 0, 0.4, -0.2, 1, 1, 1.2, 0.7]), "extrapolation_value": .float(3),
             ]),
     ]
+
+    private static func sample(_ mode: String, _ transformation: String, _ more: [String: Attribute] = [:]) -> Sample {
+        Sample(
+            [.real(1, 2, 5, 4)] + sizes(1, 2, 3, 7),
+            ["mode": .string(mode), "coordinate_transformation_mode": .string(transformation)].merging(more) { $1 })
+    }
+
+    /// Each way to interpolate with each way to place the elements.
+    private static let combinations = ["nearest", "linear", "cubic"].flatMap { mode in
+        ["half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric"].map { sample(mode, $0) }
+            + (mode == "nearest"
+                ? []
+                : [
+                    sample(mode, "half_pixel", ["antialias": .int(1)]),
+                    sample(mode, "half_pixel", ["antialias": .int(1), "exclude_outside": .int(1)]),
+                    sample(mode, "half_pixel", ["keep_aspect_ratio_policy": .string("not_larger"), "axes": .ints([0, 1, 2, 3])]),
+                ])
+    }
 
     private static let gradSamples = [
         Sample([.real(1, 2, 5, 6)] + sizes(1, 2, 5, 6), ["mode": .string("linear"), "input_shape": .ints([1, 2, 3, 4])])

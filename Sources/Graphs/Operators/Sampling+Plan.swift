@@ -130,15 +130,8 @@ private struct SamplingAxis {
             if padding != .zeros, order == 0 { for tap in taps { result.append(SamplingTap(place: tap.place, weight: tap.weight)) } }
             return
         }
-        if x < low || x > high {
-            switch padding {
-            case .zeros: break
-            case .border:
-                x = min(max(x, 0), Double(size - 1))
-                factor = 0
-            case .reflection: (x, factor) = reflected(x)
-            }
-        }
+        // With `border` the elements are clamped, not the coordinate: as in PyTorch and onnxruntime, cubic curves go on outside.
+        if padding == .reflection { (x, factor) = reflected(x) }
         let scale = order == 0 ? 1 : power(factor * slope)
         let first = Int(x.rounded(.down)), t = x - Double(first)
         func add(_ element: Int, _ weight: Double) {
