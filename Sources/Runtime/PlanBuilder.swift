@@ -79,7 +79,8 @@ struct PlanBuilder {
         }
     }
 
-    private var unrolls: Bool { mayUnroll || !request.gradients.isEmpty || !request.backwardHooks.isEmpty }
+    private var isDifferentiated: Bool { !request.gradients.isEmpty || !request.backwardHooks.isEmpty }
+    private var unrolls: Bool { mayUnroll || isDifferentiated }
 
     // MARK: Shapes
 
@@ -111,7 +112,9 @@ struct PlanBuilder {
             try graph.inferAll(operators: operators)
             return graph
         }
-        try graph.unroll(operators: operators, kept: Set(try request.forwardHooks.map { try find($0, in: graph) }))
+        try graph.unroll(
+            operators: operators, kept: Set(try request.forwardHooks.map { try find($0, in: graph) }),
+            limit: isDifferentiated ? Unroller.derivativeLimit : Unroller.plainLimit)
         graph.keepNodes(neededFor: graph.outputs)
         return graph
     }

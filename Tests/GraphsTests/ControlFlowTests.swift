@@ -143,6 +143,21 @@ import Testing
         #expect(polls == 1001)
     }
 
+    /// What turns give is counted before it is copied. The views take no memory.
+    @Test func whatIsKeptMustFit() throws {
+        let large = try Tensor.scalar(Float(1)).broadcast(to: [Memory.elements])
+        var stack = Stack(watch: nil)
+        let full = #expect(throws: Failure.self) { try stack.append(large) }
+        #expect(full?.kind == .memory)
+        #expect(throws: Failure.self) { try Tensor(sequence: [large, large]) }
+        let watch = Watch()
+        try watch.hold(Memory.bytes)
+        let more = #expect(throws: Failure.self) { try watch.hold(1) }
+        #expect(more?.kind == .memory)
+        watch.release(Memory.bytes)
+        try watch.hold(1)
+    }
+
     /// Loops without end inside a loop of many turns, which are not tried again in every turn.
     @Test(.timeLimit(.minutes(1))) func hopelessLoopsAreGivenUp() throws {
         let inner = try Self.graph(

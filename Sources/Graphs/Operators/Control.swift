@@ -100,7 +100,7 @@ enum Control {
         var attributes: [String: Attribute] = [:]
         for condition in [true, false] {
             var inner = try typed(branch(n, condition), types, g.operators)
-            if inner.hasControlFlow { try inner.unroll(operators: g.operators) }
+            if inner.hasControlFlow { try inner.unroll(operators: g.operators, limit: Unroller.derivativeLimit) }
             let derivative = try derivative(of: inner, outputs: seeded, seedTypes: seeds.map { g.graph[$0].type }, reals, g.operators)
             attributes[condition ? "then_branch" : "else_branch"] = .graph(derivative)
         }

@@ -4,9 +4,11 @@ extension Graph {
     /// Puts the turns of loops in the loops' place where their number is fixed, and what sequences hold where it is read,
     /// inferring every node anew. The nodes of turn 3 of `loop` are named `loop/3/…`: ordinary nodes, that backends run,
     /// derivatives pass and hooks find. A loop of too many turns stays. `kept`: values that may still be replaced.
-    /// Returns true when something changed.
-    @discardableResult package mutating func unroll(operators: OperatorSet, kept: Set<ValueID> = []) throws -> Bool {
-        var unroller = Unroller(self, operators: operators, kept: kept)
+    /// `limit`: nodes that all turns together may become. Returns true when something changed.
+    @discardableResult package mutating func unroll(
+        operators: OperatorSet, kept: Set<ValueID> = [], limit: Int = Unroller.plainLimit
+    ) throws -> Bool {
+        var unroller = Unroller(self, operators: operators, kept: kept, limit: limit)
         for node in nodes { try unroller.add(node) }
         self = unroller.graph
         return unroller.hasChanged
@@ -17,14 +19,16 @@ extension Graph {
 }
 
 /// Copies a graph's nodes one by one, in other words where that makes them plainer.
-struct Unroller {
+package struct Unroller {
     /// Operators that it may replace, or must know to replace others.
     static let operators: Set<String> = [
         "If", "Loop", "Scan", "SequenceMap", "SequenceAt", "SequenceInsert", "SequenceErase", "SplitToSequence", "ConcatFromSequence",
         "Optional", "OptionalGetElement",
     ]
-    /// Nodes that the turns of all loops together may become.
-    private static let limit = 1 << 15
+    /// Nodes that are soon planned, and run faster than turn by turn on the reference kernels.
+    package static let plainLimit = 1 << 12
+    /// For derivatives, which need the turns as nodes.
+    package static let derivativeLimit = 1 << 15
 
     var graph: Graph
     let operators: OperatorSet
@@ -33,16 +37,18 @@ struct Unroller {
     var hasChanged = false
     /// Values that may still be replaced, and what is computed from them: their elements are not to be relied on.
     private var free: Set<ValueID>
-    private var left = Unroller.limit
+    private var left: Int
     /// Nodes that may still be tried, those of attempts that failed included: many hopeless loops must not take long.
-    private var tries = 4 * Unroller.limit
+    private var tries: Int
     /// Loops around the node that is being added.
     private var depth = 0
 
     /// A loop stays as it is; so do those around it when there is no more room.
     struct Refusal: Error { var isFinal = false }
 
-    init(_ graph: Graph, operators: OperatorSet, kept: Set<ValueID>) {
+    init(_ graph: Graph, operators: OperatorSet, kept: Set<ValueID>, limit: Int) {
+        left = limit
+        tries = 4 * limit
         self.graph = graph
         self.graph.nodes = []
         self.operators = operators
