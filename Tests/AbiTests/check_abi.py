@@ -47,6 +47,21 @@ class SymbolTest(unittest.TestCase):
         found = [f"{function.name} {function.since}" for function in self.declared.values()]
         self.assertEqual(sorted(found), sorted(listed("exports.txt")))
 
+    def test_declared_is_described(self):
+        """Each declaration says who owns what it returns, which threads may call it, and how it fails."""
+        for function in self.declared.values():
+            with self.subTest(function.name):
+                makes = any(argument.endswith("**") and "const" not in argument for argument in function.arguments)
+                self.assertIn("Threads:", function.comment)
+                if makes or "*" in function.result:
+                    self.assertIn("Owner:", function.comment)
+                if function.result in ("pellucid_status", "int32_t", "int64_t"):
+                    self.assertIn("Errors:", function.comment)
+
+    def test_declared_is_tried_with_nonsense(self):
+        tried = set(re.findall(r"pellucid_\w+", (HERE / "refusals.c").read_text()))
+        self.assertEqual(sorted(set(self.declared) - tried), ["pellucid_version", "pellucid_version_number"])
+
     def test_declared_is_in_the_python_table(self):
         self.assertEqual(sorted(self.declared), sorted(_abi.FUNCTIONS))
 
@@ -76,6 +91,9 @@ class LinkTest(unittest.TestCase):
     def test_all_symbols_are_found(self):
         problems = output("ldd", "-r", LIBRARY)
         self.assertEqual([line for line in problems.splitlines() if "undefined" in line or "not found" in line], [])
+
+    def test_holds_no_foundation(self):
+        self.assertNotIn(b"s10Foundation", Path(LIBRARY).read_bytes())
 
     def test_stays_loaded(self):
         self.assertIn("NODELETE", self.dynamic)

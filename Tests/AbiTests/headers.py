@@ -20,6 +20,7 @@ class Function(NamedTuple):
     result: str
     arguments: List[str]
     since: str
+    comment: str
 
 
 class Declarations(NamedTuple):
@@ -34,10 +35,10 @@ class Declarations(NamedTuple):
 def parse(headers=LIBRARY) -> Declarations:
     """Parses headers of include/pellucid."""
     text = "\n".join((INCLUDE / "pellucid" / header).read_text() for header in headers)
-    since = _since(text)
+    since, comments = _since(text), _comments(text)
     code = re.sub(r"/\*.*?\*/", " ", text, flags=re.S)
     code = re.sub(r"^\s*#.*?(?<!\\)$", "", code, flags=re.M)
-    return Declarations(_functions(code, since), _structs(code), _callbacks(code), _enumerators(code))
+    return Declarations(_functions(code, since, comments), _structs(code), _callbacks(code), _enumerators(code))
 
 
 def _since(text: str) -> Dict[str, str]:
@@ -46,10 +47,16 @@ def _since(text: str) -> Dict[str, str]:
     return {name: version for version, name in re.findall(pattern, text)}
 
 
-def _functions(code: str, since: Dict[str, str]) -> Dict[str, Function]:
+def _comments(text: str) -> Dict[str, str]:
+    """The comment right before each declaration, on one line."""
+    pattern = r"/\*((?:(?!\*/).)*)\*/\s*PELLUCID_API\s[^;(]*?(pellucid_\w+)\s*\("
+    return {name: " ".join(re.sub(r"^ \*", " ", text, flags=re.M).split()) for text, name in re.findall(pattern, text, re.S)}
+
+
+def _functions(code: str, since: Dict[str, str], comments: Dict[str, str]) -> Dict[str, Function]:
     found = {}
     for result, name, arguments in re.findall(r"PELLUCID_API\s+([^;()]*?)(pellucid_\w+)\s*\(([^;]*?)\)\s*;", code):
-        found[name] = Function(name, _type(result), _arguments(arguments), since.get(name, ""))
+        found[name] = Function(name, _type(result), _arguments(arguments), since.get(name, ""), comments.get(name, ""))
     return found
 
 

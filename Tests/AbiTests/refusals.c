@@ -38,7 +38,7 @@ typedef struct world {
     pellucid_tensor *tensor, *released_tensor;
     pellucid_options *options, *released_options;
     pellucid_result *result, *released_result;
-    pellucid_tensor *picture;
+    pellucid_tensor *picture, *texts, *containers;
     word zeros[32];
 } world;
 
@@ -162,6 +162,9 @@ static void try_all(const world *w, const char *path) {
     pellucid_parameter_info parameter = PELLUCID_PARAMETER_INFO_INIT;
     static float pixels[SIDE * SIDE];
     pellucid_view view = { pixels, PELLUCID_FLOAT32, 4, shape, NULL }, seen;
+    static const char *texts[] = { "one", "two" }, *text;
+    static const int64_t two[1] = { 2 };
+    static size_t length;
     pellucid_tensor *picture = w->picture;
     const entry entries[] = {
         ENTRY(pellucid_status_name, "d", 'v', -3),
@@ -169,6 +172,13 @@ static void try_all(const world *w, const char *path) {
         ENTRY(pellucid_tensor_wrap, "osvv", 's', 0, W(&view), 0, 0),
         ENTRY(pellucid_tensor_from_dlpack, "oa", 's', 0, 0),
         ENTRY(pellucid_tensor_from_dlpack_legacy, "oa", 's', 0, 0),
+        ENTRY(pellucid_tensor_to_dlpack, "ox", 's', 0, W(w->containers)),
+        ENTRY(pellucid_tensor_to_dlpack_legacy, "ox", 's', 0, W(w->containers)),
+        ENTRY(pellucid_tensor_create_text, "onaaA", 's', 0, 1, W(two), W(texts), 0),
+        ENTRY(pellucid_tensor_text_at, "xiaA", 's', W(w->texts), 0, W(&text), W(&length)),
+        ENTRY(pellucid_tensor_create_container, "oian", 's', 0, PELLUCID_SEQUENCE, W(&w->tensor), 1),
+        ENTRY(pellucid_tensor_item_count, "x", 'n', W(w->containers)),
+        ENTRY(pellucid_tensor_item_at, "xio", 's', W(w->containers), 0, 0),
         ENTRY(pellucid_tensor_view, "xs", 's', W(w->tensor), W(&seen)),
         ENTRY(pellucid_options_create, "o", 's', 0),
         ENTRY(pellucid_options_set_int, "ptd", 's', W(w->options), W("n_samples"), 3),
@@ -203,6 +213,7 @@ static void try_all(const world *w, const char *path) {
         ENTRY(pellucid_image_fit, "oxP", 's', 0, W(picture), 0),
         ENTRY(pellucid_image_preprocess, "oxP", 's', 0, W(picture), 0),
         ENTRY(pellucid_image_overlay, "oXxP", 's', 0, W(picture), W(w->tensor), 0),
+        ENTRY(pellucid_image_upsample, "oxP", 's', 0, W(w->tensor), 0),
         ENTRY(pellucid_image_encode, "xtfv", 's', W(picture), W("png"), W(refuse), 0),
         /* Releasing and retaining anything but a living handle of the kind does nothing. */
         ENTRY(pellucid_tensor_retain, "x", 'v', 0),
@@ -252,6 +263,8 @@ int main(int argc, char **argv) {
         w.released_options = w.options, w.released_result = w.result;
     }
     CHECK_OK(pellucid_tensor_create(&w.picture, PELLUCID_UINT8, 3, picture_shape, NULL));
+    CHECK_OK(pellucid_tensor_create_text(&w.texts, 1, (const int64_t[]){ 1 }, (const char *const[]){ "text" }, NULL));
+    CHECK_OK(pellucid_tensor_create_container(&w.containers, PELLUCID_SEQUENCE, (const pellucid_tensor *const *)&w.texts, 1));
     /* From here on nothing is kept that could take the place of what is released. */
     pellucid_result_release(w.released_result);
     pellucid_options_release(w.released_options);
@@ -262,6 +275,8 @@ int main(int argc, char **argv) {
     try_numbers(&w);
     pellucid_result_release(w.result);
     pellucid_options_release(w.options);
+    pellucid_tensor_release(w.containers);
+    pellucid_tensor_release(w.texts);
     pellucid_tensor_release(w.picture);
     pellucid_tensor_release(w.tensor);
     pellucid_model_release(w.model);

@@ -32,40 +32,49 @@ typedef struct pellucid_parameter_info {
 } pellucid_parameter_info;
 #define PELLUCID_PARAMETER_INFO_INIT { sizeof(pellucid_parameter_info), NULL, NULL, NULL, NULL, NULL }
 
-/* Since 0.1 */
+/* Threads: any. Errors: none. Since 0.1 */
 PELLUCID_API int32_t pellucid_method_count(void);
-/* PELLUCID_E_NOTFOUND past the end. The strings are never freed. Since 0.1 */
+/* PELLUCID_E_NOTFOUND past the end. The strings are never freed.
+ * Owner: the library, for ever. Threads: any. Errors: INVALID, NOTFOUND. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_method_at(int32_t index, pellucid_method_info *out);
-/* PELLUCID_E_NOTFOUND past the end or for an unknown method. Since 0.1 */
+/* PELLUCID_E_NOTFOUND past the end or for an unknown method.
+ * Owner: the library, for ever. Threads: any. Errors: INVALID, NOTFOUND. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_method_parameter_at(const char *method, int32_t index, pellucid_parameter_info *out);
 
 /* Explains the model's decision on the feeds. target NULL: arg-max. options and control may be NULL.
  * Cancelling is always an error. A deadline is one where nothing can be given yet; a method that samples returns the mean of
- * the samples so far, with the tensor "standard_error", a warning and "stopped": "deadline" in the manifest. Since 0.1 */
+ * the samples so far, with the tensor "standard_error", a warning and "stopped": "deadline" in the manifest.
+ * Owner: the caller, until pellucid_result_release. Threads: any, several on one model. Errors: as pellucid_model_run.
+ * Since 0.1 */
 PELLUCID_API pellucid_status pellucid_explain(pellucid_result **out, pellucid_model *model, const char *method,
                                               const pellucid_feed *feeds, int32_t feed_count,
                                               const pellucid_target *target, const pellucid_options *options,
                                               const pellucid_control *control);
 
 /* What pellucid_explain with the same arguments would take at most, without running it: a method that ends early when it
- * is satisfied or meets a deadline takes less. target NULL: arg-max. options may be NULL. Since 0.1 */
+ * is satisfied or meets a deadline takes less. target NULL: arg-max. options may be NULL.
+ * Threads: any. Errors: as pellucid_model_cost. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_explain_cost(pellucid_cost *out, pellucid_model *model, const char *method,
                                                    const pellucid_feed *feeds, int32_t feed_count,
                                                    const pellucid_target *target, const pellucid_options *options);
 
 /* A tensor of the result by name: "map" for every picture-making method, "scores" (float64 [N], of the unchanged input), for an
- * arg-max target "classes" (int64 [N]), and what the method's card names besides. Released by the caller. Since 0.1 */
+ * arg-max target "classes" (int64 [N]), and what the method's card names besides. Released by the caller.
+ * Owner: the caller, until pellucid_tensor_release. Threads: any. Errors: INVALID, NOTFOUND. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_result_tensor(const pellucid_result *result, const char *name, pellucid_tensor **out);
-/* A number of the result by name, as "score" or "completeness_gap". Since 0.1 */
+/* A number of the result by name, as "score" or "completeness_gap".
+ * Threads: any. Errors: INVALID, NOTFOUND. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_result_number(const pellucid_result *result, const char *name, double *out);
-/* Name of the index-th tensor or number; NULL past the end. Since 0.1 */
+/* Name of the index-th tensor or number; NULL past the end.
+ * Owner: the library; lives as long as the result. Threads: any. Since 0.1 */
 PELLUCID_API const char *pellucid_result_tensor_name(const pellucid_result *result, int32_t index);
-/* Since 0.1 */
+/* Owner: the library; lives as long as the result. Threads: any. Since 0.1 */
 PELLUCID_API const char *pellucid_result_number_name(const pellucid_result *result, int32_t index);
 /* The manifest: method, resolved options, layer, target, seed, model hash, versions, backend, forwards, backwards,
- * peak bytes, seconds, warnings. One JSON object. Since 0.1 */
+ * peak bytes, seconds, warnings. One JSON object.
+ * Owner: the library; lives as long as the result. Threads: any. Since 0.1 */
 PELLUCID_API const char *pellucid_result_json(const pellucid_result *result);
-/* Since 0.1 */
+/* Threads: any. Since 0.1 */
 PELLUCID_API void pellucid_result_release(pellucid_result *result);
 
 #ifdef __cplusplus

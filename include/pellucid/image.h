@@ -16,7 +16,8 @@ extern "C" {
  * EXIF orientation is applied, transparency is blended over white, colour profiles are ignored. A damaged or truncated file
  * is an error, never a partial picture. Options:
  *   max_pixels  int  what a file may claim, checked before memory is taken; default 100,000,000
- * options may be NULL. Since 0.1 */
+ * options may be NULL.
+ * Owner: the caller, until pellucid_tensor_release. Threads: any. Errors: INVALID, PARSE, UNSUPPORTED, MEMORY. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_image_decode(pellucid_tensor **out, const void *bytes, size_t size,
                                                    const pellucid_options *options);
 
@@ -29,7 +30,7 @@ PELLUCID_API pellucid_status pellucid_image_decode(pellucid_tensor **out, const 
  *   filter  text  "bilinear", "bicubic", "lanczos", "hamming", "box", "nearest"; default of the preset; antialiased and rounded as
  *                 by Pillow 13
  *   fill    text  colour of the borders, one or three numbers from 0 to 255; default 0
- * Since 0.1 */
+ * Owner: the caller, until pellucid_tensor_release. Threads: any. Errors: INVALID, SHAPE, UNSUPPORTED, MEMORY. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_image_fit(pellucid_tensor **out, const pellucid_tensor *image, const pellucid_options *options);
 
 /* Network input from an image: fit, then (pixel / scale - mean) / std. The options of pellucid_image_fit, and
@@ -38,7 +39,8 @@ PELLUCID_API pellucid_status pellucid_image_fit(pellucid_tensor **out, const pel
  *   order     text  "rgb" or "bgr"; default of the preset
  *   layout    text  "nchw" (default) or "nhwc"
  *   channels  int   3 (default), or 1: brightness (ITU-R 601), with the average of three means and deviations
- * The result is float32 with a batch axis of 1. Since 0.1 */
+ * The result is float32 with a batch axis of 1.
+ * Owner: the caller, until pellucid_tensor_release. Threads: any. Errors: as pellucid_image_fit. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_image_preprocess(pellucid_tensor **out, const pellucid_tensor *image, const pellucid_options *options);
 
 /* A heat map (any real type; rank 2, or higher with leading axes of 1; three channels are summed as absolute values) over an image:
@@ -54,7 +56,8 @@ PELLUCID_API pellucid_status pellucid_image_preprocess(pellucid_tensor **out, co
  *   legend     text  a colour bar with numbers and this label below the image; "" for a bar without a label; default none
  *   caption    text  words above the image; default none
  * NaN is transparent; infinite elements count as the largest finite one. The result has the image's size, and more for legend
- * and caption. image may be NULL: the colours alone, at the map's size. Since 0.1 */
+ * and caption. image may be NULL: the colours alone, at the map's size.
+ * Owner: the caller, until pellucid_tensor_release. Threads: any. Errors: as pellucid_image_fit. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_image_overlay(pellucid_tensor **out, const pellucid_tensor *image,
                                                     const pellucid_tensor *heat, const pellucid_options *options);
 
@@ -62,12 +65,13 @@ PELLUCID_API pellucid_status pellucid_image_overlay(pellucid_tensor **out, const
  * when shrinking (as torch.nn.functional.interpolate). Options:
  *   size    text  "224" or "224,320" (height,width) of the result; needed
  *   interp  text  "bilinear" (default, half-pixel), "corners" (bilinear, corner-aligned), "nearest", "bicubic"
- * Since 0.1 */
+ * Owner: the caller, until pellucid_tensor_release. Threads: any. Errors: as pellucid_image_fit. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_image_upsample(pellucid_tensor **out, const pellucid_tensor *map, const pellucid_options *options);
 
 /* Receives encoded bytes; non-zero ends the call with PELLUCID_E_CALLBACK. */
 typedef int32_t (*pellucid_write_fn)(const void *bytes, size_t size, void *payload);
-/* Encodes an image, equal pixels as equal bytes; format "png", or "jpeg" (quality 92, colours at full resolution). Since 0.1 */
+/* Encodes an image, equal pixels as equal bytes; format "png", or "jpeg" (quality 92, colours at full resolution).
+ * Owner: bytes are lent to write for one call. Threads: any. Errors: INVALID, UNSUPPORTED, MEMORY, CALLBACK. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_image_encode(const pellucid_tensor *image, const char *format,
                                                    pellucid_write_fn write, void *payload);
 

@@ -16,17 +16,20 @@ typedef struct pellucid_model pellucid_model;
  *   passes    text  "all" (default), "none", or a list of pass names separated by commas; "-name" leaves one out of all
  *   memory    int   bytes that one run may use for activations; larger batches are split; default 1 GiB
  *   external  bool  read external data files (only inside the model's folder); default true
- * `options` may be NULL. Since 0.1 */
+ * `options` may be NULL.
+ * Owner: the caller, until pellucid_model_release. The model keeps the runtime alive. Threads: any. Errors: INVALID,
+ * NOTFOUND, IO, PARSE, UNSUPPORTED, SHAPE, MEMORY. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_model_load(pellucid_model **out, pellucid_runtime *runtime, const char *path,
                                                  const pellucid_options *options);
 
-/* The same from memory, which is copied. External data is refused unless the option "folder" names where it lies. Since 0.1 */
+/* The same from memory, which is copied. External data is refused unless the option "folder" names where it lies.
+ * Owner: the caller, until pellucid_model_release. Threads: any. Errors: as pellucid_model_load. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_model_load_memory(pellucid_model **out, pellucid_runtime *runtime, const void *bytes,
                                                         size_t size, const pellucid_options *options);
 
-/* Since 0.1 */
+/* Threads: any. Since 0.1 */
 PELLUCID_API void pellucid_model_retain(pellucid_model *model);
-/* Since 0.1 */
+/* Threads: any. Since 0.1 */
 PELLUCID_API void pellucid_model_release(pellucid_model *model);
 
 typedef int32_t pellucid_value_kind;
@@ -56,9 +59,11 @@ typedef struct pellucid_value_info {
 #define PELLUCID_VALUE_INFO_INIT \
     { sizeof(pellucid_value_info), NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, 0, 0, 0, NULL }
 
-/* Number of values of that kind; negative status on failure. Since 0.1 */
+/* Number of values of that kind; negative status on failure.
+ * Threads: any. Errors: INVALID. Since 0.1 */
 PELLUCID_API int32_t pellucid_model_value_count(const pellucid_model *model, pellucid_value_kind kind);
-/* PELLUCID_E_NOTFOUND past the end. Since 0.1 */
+/* PELLUCID_E_NOTFOUND past the end.
+ * Owner: the library; lives as long as the model. Threads: any. Errors: INVALID, NOTFOUND. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_model_value_at(const pellucid_model *model, pellucid_value_kind kind, int32_t index,
                                                      pellucid_value_info *out);
 
@@ -81,14 +86,17 @@ typedef struct pellucid_module_info {
 #define PELLUCID_MODULE_INFO_INIT \
     { sizeof(pellucid_module_info), NULL, NULL, 0, 0, NULL, 0, 0, 0, 0, NULL, NULL, 0 }
 
-/* Number of modules, at least 1; negative status on failure. Since 0.1 */
+/* Number of modules, at least 1; negative status on failure.
+ * Threads: any. Errors: INVALID. Since 0.1 */
 PELLUCID_API int32_t pellucid_model_module_count(const pellucid_model *model);
 /* Modules in depth-first order, each before those inside it; index 0 is the whole model. A file without module names has
- * that one alone. PELLUCID_E_NOTFOUND past the end. Since 0.1 */
+ * that one alone. PELLUCID_E_NOTFOUND past the end.
+ * Owner: the library; lives as long as the model. Threads: any. Errors: INVALID, NOTFOUND. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_model_module_at(const pellucid_model *model, int32_t index, pellucid_module_info *out);
 
 /* Text for a metadata key of the file, or one of "producer", "producer_version", "domain", "graph", "ir_version",
- * "opset", "hash" (64 hex digits of SHA-256 over the model file), "backend". NULL when absent. Since 0.1 */
+ * "opset", "hash" (64 hex digits of SHA-256 over the model file), "backend". NULL when absent.
+ * Owner: the library; lives as long as the model. Threads: any. Since 0.1 */
 PELLUCID_API const char *pellucid_model_metadata(const pellucid_model *model, const char *key);
 
 /* A tensor for a named value: an input, or an inner value to start from. name NULL: the only input. */
@@ -100,7 +108,9 @@ typedef struct pellucid_feed {
 /* Computes the wanted values (any value, node or layer name; with wanted_count 0: all outputs, and then `outputs` has
  * room for pellucid_model_value_count(PELLUCID_OUTPUT) tensors). Each output is released by the caller. control may be NULL.
  * Floats of less than 32 bits and integers of less than 8 are computed in wider types; outputs are rounded to what the file declares.
- * A feed of an inner value replaces that value; all paths from inputs that are not fed must pass through fed values. Since 0.1 */
+ * A feed of an inner value replaces that value; all paths from inputs that are not fed must pass through fed values.
+ * Owner: the caller, of each output. Threads: any, several on one model. Errors: INVALID, NOTFOUND, SHAPE, UNSUPPORTED,
+ * MEMORY, BACKEND, CANCELLED, CALLBACK. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_model_run(pellucid_model *model, const pellucid_feed *feeds, int32_t feed_count,
                                                 const char *const *wanted, int32_t wanted_count,
                                                 pellucid_tensor **outputs, const pellucid_control *control);
@@ -117,7 +127,8 @@ typedef struct pellucid_cost {
 
 /* What computing all outputs of these feeds takes, by their shapes; nothing runs and no element is read. With feed_count 0:
  * for the sizes of the file, a symbolic first axis being 1. The arithmetic is that of the rewritten graph: less than the sum
- * over values where, say, a normalisation is folded into a convolution. Since 0.1 */
+ * over values where, say, a normalisation is folded into a convolution.
+ * Threads: any. Errors: INVALID, NOTFOUND, SHAPE, UNSUPPORTED, MEMORY. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_model_cost(pellucid_cost *out, pellucid_model *model, const pellucid_feed *feeds,
                                                  int32_t feed_count);
 
@@ -151,7 +162,8 @@ typedef struct pellucid_target {
 
 /* Gradients of the target, summed over the batch, with respect to any values: inputs, inner values, weights.
  * rules: "gradient" (or NULL), "guided-backprop", "deconvolution". target NULL: arg-max. Each gradient has the shape of its value, is of
- * float32 or float64, and is released by the caller. Since 0.1 */
+ * float32 or float64, and is released by the caller.
+ * Owner: the caller, of each gradient. Threads: any, several on one model. Errors: as pellucid_model_run. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_model_gradient(pellucid_model *model, const pellucid_feed *feeds, int32_t feed_count,
                                                      const pellucid_target *target, const char *const *wrt,
                                                      int32_t wrt_count, const char *rules,

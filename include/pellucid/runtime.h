@@ -14,30 +14,36 @@ typedef struct pellucid_options pellucid_options;
 /* Named values for the calls that take options. What each call knows is listed beside it, and for methods by
  * pellucid_method_parameter_at; an unknown name is an error that lists the nearest valid one. */
 
-/* Since 0.1 */
+/* Owner: the caller, until pellucid_options_release. Threads: one at a time. Errors: INVALID. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_options_create(pellucid_options **out);
-/* Since 0.1 */
+/* Threads: one at a time. Since 0.1 */
 PELLUCID_API void pellucid_options_release(pellucid_options *options);
-/* Integers and booleans (0 or 1). Since 0.1 */
+/* Integers and booleans (0 or 1).
+ * Threads: one at a time. Errors: INVALID. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_options_set_int(pellucid_options *options, const char *name, int64_t value);
-/* Since 0.1 */
+/* Threads: one at a time. Errors: INVALID. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_options_set_real(pellucid_options *options, const char *name, double value);
-/* Text; numbers, booleans ("true", "false") and lists ("1,2,3") are also accepted in this form. Since 0.1 */
+/* Text; numbers, booleans ("true", "false") and lists ("1,2,3") are also accepted in this form.
+ * Owner: name and value are copied. Threads: one at a time. Errors: INVALID. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_options_set_text(pellucid_options *options, const char *name, const char *value);
-/* The options keep the tensor alive. Since 0.1 */
+/* The options keep the tensor alive.
+ * Threads: one at a time. Errors: INVALID. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_options_set_tensor(pellucid_options *options, const char *name, const pellucid_tensor *value);
 
 /* Options of a runtime:
  *   threads   int   workers of the runtime, the calling thread included; default: processors available
  *   plugins   bool  look for backend plugins beside the library; default true
  *   environment bool  also read the path list in PELLUCID_BACKENDS; default true; has no effect when plugins is false
- * `options` may be NULL. Since 0.1 */
+ * `options` may be NULL.
+ * Owner: the caller, until pellucid_runtime_release. Threads: any. Errors: INVALID, MEMORY. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_runtime_create(pellucid_runtime **out, const pellucid_options *options);
 
-/* The runtime's threads end when the last of the runtime and its models is released. Since 0.1 */
+/* The runtime's threads end when the last of the runtime and its models is released.
+ * Threads: any. Since 0.1 */
 PELLUCID_API void pellucid_runtime_release(pellucid_runtime *runtime);
 
-/* Loads a backend plugin from an explicit path. It is offered to models loaded afterwards. Since 0.1 */
+/* Loads a backend plugin from an explicit path. It is offered to models loaded afterwards.
+ * Owner: the runtime keeps the plugin open. Threads: any. Errors: INVALID, NOTFOUND, BACKEND. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_runtime_load_backend(pellucid_runtime *runtime, const char *path);
 
 typedef struct pellucid_backend_info {
@@ -50,14 +56,18 @@ typedef struct pellucid_backend_info {
 } pellucid_backend_info;
 #define PELLUCID_BACKEND_INFO_INIT { sizeof(pellucid_backend_info), NULL, NULL, NULL, NULL, 0 }
 
-/* Number of backends; negative status on failure. Since 0.1 */
+/* Number of backends; negative status on failure.
+ * Threads: any. Errors: INVALID. Since 0.1 */
 PELLUCID_API int32_t pellucid_runtime_backend_count(const pellucid_runtime *runtime);
-/* Best score first. PELLUCID_E_NOTFOUND past the end. Since 0.1 */
+/* Best score first. PELLUCID_E_NOTFOUND past the end.
+ * Owner: the library; lives as long as the runtime. Threads: any. Errors: INVALID, NOTFOUND. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_runtime_backend_at(const pellucid_runtime *runtime, int32_t index, pellucid_backend_info *out);
 
 /* Receives warnings (level 1) and details (level 2); called on the thread that caused them. */
 typedef void (*pellucid_log_fn)(int32_t level, const char *text, void *payload);
-/* fn NULL: silence, as at the start. Since 0.1 */
+/* fn NULL: silence, as at the start.
+ * Owner: payload stays the caller's and must outlive the runtime's use. Threads: any; fn runs on all of them. Errors:
+ * INVALID. Since 0.1 */
 PELLUCID_API pellucid_status pellucid_runtime_set_logger(pellucid_runtime *runtime, pellucid_log_fn fn, void *payload);
 
 /* Called between nodes and samples on the thread of the call: fraction from 0 to 1, a short stage name. Non-zero cancels. */

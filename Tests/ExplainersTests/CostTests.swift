@@ -1,0 +1,86 @@
+import Explainers
+import Foundation
+import Runtime
+import Tensors
+import Testing
+
+/// The estimate of what a method takes, against what the manifest counted.
+@Suite struct CostTests {
+    private struct Account: Decodable, Equatable {
+        let forwards: Int
+        let backwards: Int
+        let peak_bytes: Int
+    }
+
+    private let golden: GoldenCase
+    private let model: Model
+    private let x: Tensor
+
+    init() throws {
+        golden = try GoldenCase("cnn")
+        model = try Model(path: golden.path("model.onnx"), runtime: try Runtime(), options: Options())
+        x = try golden.tensor("x")
+    }
+
+    private func options(_ entries: [String: Options.Entry]) -> Options {
+        var options = Options()
+        for (name, value) in entries { options[name] = value }
+        return options
+    }
+
+    private func counted(_ method: String, _ entries: [String: Options.Entry], _ target: Target) throws -> Account {
+        let explanation = try MethodList.explain(
+            method, model: model, feeds: [golden.input: x], target: target, options: options(entries), control: Control())
+        return try JSONDecoder().decode(Account.self, from: Data(explanation.manifest.utf8))
+    }
+
+    private func estimated(_ method: String, _ entries: [String: Options.Entry], _ target: Target) throws -> Cost {
+        try MethodList.cost(method, model: model, feeds: [golden.input: x], target: target, options: options(entries))
+    }
+
+    private func check(_ method: String, _ entries: [String: Options.Entry] = [:], _ target: Target = Target()) throws {
+        let cost = try estimated(method, entries, target)
+        let account = try counted(method, entries, target)
+        #expect(account == Account(forwards: cost.forwards, backwards: cost.backwards, peak_bytes: cost.bytes), "\(method) \(entries)")
+        #expect((cost.flops ?? 0) > 0)
+    }
+
+    @Test(arguments: MethodList.explainers.map { $0.method.name })
+    func estimatesAreWhatIsCounted(_ method: String) throws {
+        try check(method)
+        try check(method, [:], Target(.index(3)))
+        try check(method, ["batch_size": .integer(1)])
+        try check(method, ["memory": .integer(1)])
+    }
+
+    @Test func estimatesFollowOptions() throws {
+        try check("smoothgrad", ["n_samples": .integer(37), "batch_size": .integer(5)])
+        try check("integrated-gradients", ["n_steps": .integer(21), "batch_size": .integer(4)])
+        try check("guided-backprop", ["layer": .text(golden.output), "unit": .text("3")])
+    }
+
+    @Test func methodsThatEndEarlyTakeNoMoreThanTheEstimate() throws {
+        let entries: [String: Options.Entry] = ["n_steps": .integer(2), "tolerance": .real(0.05), "max_steps": .integer(64)]
+        let cost = try estimated("integrated-gradients", entries, Target())
+        let account = try counted("integrated-gradients", entries, Target())
+        #expect(account.forwards <= cost.forwards && account.backwards <= cost.backwards)
+        // Two images and the step counts 2, 4, … 64, with a forward for the baseline and one for the score.
+        #expect(cost.backwards == 2 * 126 && cost.forwards == 2 * 128)
+    }
+
+    /// An estimate for a million samples takes no longer than one for a few.
+    @Test func estimatesRunNothing() throws {
+        let start = Date()
+        let cost = try estimated("smoothgrad", ["n_samples": .integer(1_000_000)], Target())
+        #expect(cost.forwards == 2 * 1_000_001)
+        #expect(Date().timeIntervalSince(start) < 5)
+    }
+
+    @Test func aModelsCostIsPerImage() throws {
+        let one = try model.cost(feeds: [:])
+        let two = try model.cost(feeds: [golden.input: x])
+        #expect(one.forwards == 1 && one.backwards == 0 && two.forwards == 2)
+        #expect(try #require(two.flops) == 2 * (try #require(one.flops)))
+        #expect(one.bytes > 0 && two.bytes > one.bytes)
+    }
+}
