@@ -9,8 +9,9 @@
 #include <jpeglib.h>
 #include <jerror.h>
 
-/* A progressive file may hold any number of scans of a few bytes each, every one a pass over all pixels. */
-enum { MAX_SCANS = 200 };
+/* A progressive file may hold any number of scans of a few bytes each, every one a pass over all pixels. Encoders make about
+ * ten; the more pixels, the fewer beyond that are followed. */
+enum { FEW_SCANS = 20, MAX_SCANS = 200, PIXEL_SCANS = 2000000000 };
 
 /* One decoding. */
 typedef struct reader {
@@ -74,7 +75,10 @@ static void on_emit(j_common_ptr jpeg, int level) {
 
 static void on_progress(j_common_ptr jpeg) {
     reader *r = jpeg->client_data;
-    if (r->jpeg.input_scan_number > MAX_SCANS) fail(r, SUPPORT_IMAGE_UNSUPPORTED, "the file has too many scans");
+    uint64_t pixels = (uint64_t)r->jpeg.image_width * r->jpeg.image_height;
+    int scans = r->jpeg.input_scan_number;
+    if (scans > MAX_SCANS || (scans > FEW_SCANS && (uint64_t)scans * pixels > PIXEL_SCANS))
+        fail(r, SUPPORT_IMAGE_UNSUPPORTED, "the file has too many scans");
 }
 
 static int orientation(const reader *r) {

@@ -65,9 +65,8 @@ static void check_size(reader *r, uint32_t width, uint32_t height) {
         fail(r, SUPPORT_IMAGE_LARGE, text);
     }
     /* Deflate expands at most 1032 times: a short file that claims more is refused before memory is taken for it. */
-    uint64_t rows = ((uint64_t)png_get_rowbytes(r->png, r->info) + 1) * height;
-    if (png_get_interlace_type(r->png, r->info) == PNG_INTERLACE_NONE && rows / 1032 > r->size)
-        fail(r, SUPPORT_IMAGE_DAMAGED, "the file is too short for its size in pixels");
+    uint64_t bits = (uint64_t)width * height * png_get_channels(r->png, r->info) * png_get_bit_depth(r->png, r->info);
+    if (bits / 8 / 1032 > r->size) fail(r, SUPPORT_IMAGE_DAMAGED, "the file is too short for its size in pixels");
 }
 
 /* 8-bit RGB, or RGBA where the file has transparency. */

@@ -141,6 +141,10 @@ class EmbeddingTest(ProgramTest):
     def test_fork(self):
         self.quietly(self.compile(HERE / "fork.c"), SMALL_MODEL)
 
+    def test_image_libraries_of_the_host(self):
+        program = self.compile(HERE / "images.c", flags=[*STRICT, "-rdynamic"])
+        self.quietly(program, *sorted((FIXTURES / "images").glob("*.*g")))
+
     def test_dlopen(self):
         program = self.folder / "dlopen"
         self.build(HERE / "dlopen.c", program, flags=["-std=c11", *STRICT], libraries=["-ldl"])

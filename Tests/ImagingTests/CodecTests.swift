@@ -75,10 +75,10 @@ import Testing
     }
 
     /// A PNG whose header claims `width` x `height`, with the header's checksum.
-    private func claim(_ width: UInt32, _ height: UInt32) -> [UInt8] {
+    private func claim(_ width: UInt32, _ height: UInt32, interlaced: Bool = false) -> [UInt8] {
         var header = Array("IHDR".utf8)
         for value in [width, height] { header += [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: value >> $0) } }
-        header += [8, 2, 0, 0, 0]
+        header += [8, 2, 0, 0, interlaced ? 1 : 0]
         var crc: UInt32 = 0xFFFF_FFFF
         for byte in header {
             crc ^= UInt32(byte)
@@ -95,7 +95,10 @@ import Testing
         #expect(huge?.kind == .memory && huge?.message.contains("60000x60000 pixels") == true)
         #expect(failure { _ = try Image.decode(claim(0x7FFF_FFFF, 0x7FFF_FFFF)) }?.kind == .memory)
         // Under the limit, but no file this short can hold so much.
-        #expect(failure { _ = try Image.decode(claim(9_000, 9_000)) }?.kind == .parse)
+        for interlaced in [false, true] {
+            let found = failure { _ = try Image.decode(claim(9_000, 9_000, interlaced: interlaced)) }
+            #expect(found?.message == "PNG image: the file is too short for its size in pixels")
+        }
         #expect(failure { _ = try Image.decode(Golden.file("pngRGB"), maxPixels: 47) }?.kind == .memory)
         #expect(failure { _ = try Image.decode(Golden.file("jpegRGB"), maxPixels: 255) }?.kind == .memory)
         #expect(failure { _ = try Image.decode(Golden.file("webpLossy"), maxPixels: 255) }?.kind == .memory)
@@ -104,6 +107,33 @@ import Testing
         let frame = try #require(large.indices.dropLast(8).first { large[$0] == 0xFF && large[$0 + 1] == 0xC0 })
         large.replaceSubrange(frame + 5..<frame + 9, with: [0xFF, 0x00, 0xFF, 0x00])
         #expect(failure { _ = try Image.decode(large) }?.kind == .memory)
+    }
+
+    /// A sound progressive JPEG of one colour whose scans after the first take a few bytes each: one for each of `bands` frequencies.
+    private func progressive(_ side: Int, bands: Int) -> [UInt8] {
+        func segment(_ marker: UInt8, _ body: [UInt8]) -> [UInt8] {
+            [0xFF, marker, UInt8((body.count + 2) >> 8), UInt8((body.count + 2) & 255)] + body
+        }
+        let size = [UInt8(side >> 8), UInt8(side & 255)], blocks = (side + 7) / 8 * ((side + 7) / 8)
+        // One code of one bit in each table: no difference, and the end of band for 2^14 blocks and up to as many more.
+        let table: [UInt8] = [1] + [UInt8](repeating: 0, count: 15)
+        var file: [UInt8] = [0xFF, 0xD8] + segment(0xDB, [0] + [UInt8](repeating: 1, count: 64))
+        file += segment(0xC2, [8] + size + size + [1, 1, 0x11, 0]) + segment(0xC4, [0x00] + table + [0])
+        file += segment(0xC4, [0x10] + table + [0xE0])
+        file += segment(0xDA, [1, 1, 0, 0, 0, 0]) + [UInt8](repeating: 0, count: (blocks + 7) / 8)
+        for band in 1...bands {
+            file += segment(0xDA, [1, 1, 0, UInt8(band), UInt8(band), 0])
+            // The code 0 and fourteen zeros, as often as it takes.
+            file += [UInt8](repeating: 0, count: ((blocks + 16383) / 16384 * 15 + 7) / 8)
+        }
+        return file + [0xFF, 0xD9]
+    }
+
+    @Test func scansAreBounded() throws {
+        let sound = try Image.decode(progressive(640, bands: 63))
+        #expect(sound.height == 640 && sound.width == 640)
+        let found = failure { _ = try Image.decode(progressive(9999, bands: 40)) }
+        #expect(found?.kind == .unsupported && found?.message == "JPEG image: the file has too many scans")
     }
 
     @Test func orientations() throws {
