@@ -91,6 +91,7 @@ enum Sampling {
         let rank = try g.rank(of: x) - 2
         guard rank >= 1 else { throw Failure.shape("expected at least one spatial axis, found none") }
         let orders = node.attributes["derivatives"]?.ints ?? [Int](repeating: 0, count: rank)
+        guard orders.count == rank else { throw Failure.shape("expected \(rank) derivatives, found \(orders.count)") }
         // The grid's coordinates are listed from the innermost axis to the outermost.
         let parts = try (0..<rank).reversed().map { axis in
             var attributes = plain(node), raised = orders
