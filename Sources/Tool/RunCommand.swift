@@ -42,23 +42,11 @@ struct RunCommand: ParsableCommand {
         var failed = false
         for run in runs {
             do {
-                let feeds = try run.feeds()
-                let start = now()
-                let wanted = want.flatMap { $0.split(separator: ",").map(String.init) }
-                let values = try model.run(feeds, wanted: wanted)
-                let seconds = now() - start
-                let names = wanted.isEmpty ? try model.values(PELLUCID_OUTPUT).map(\.name) : wanted
-                let result = Computed(
-                    input: run.label, names: names, values: values, seconds: seconds, isOutput: wanted.isEmpty
-                )
-                if let output {
-                    try Files.write(
-                        NumpyArchive.file(zip(names, values).map { ($0, try NumpyArray($1)) }), to: output)
-                }
+                let result = try compute(run, model)
                 if printing.json {
                     results.append(try result.json(labels, top: top))
                 } else {
-                    if runs.count > 1 { print("\(run.label)") }
+                    if runs.count > 1 { print(run.label) }
                     print(try result.text(labels, top: top))
                 }
             } catch {
@@ -68,10 +56,23 @@ struct RunCommand: ParsableCommand {
                 failed = true
             }
         }
-        if printing.json {
-            print((runs.count == 1 && results.count == 1 ? results[0] : JSON.array(results)).rendered)
-        }
+        if printing.json { print((runs.count == 1 && results.count == 1 ? results[0] : JSON.array(results)).rendered) }
         if failed { throw ExitCode(1) }
+    }
+
+    /// One run; its values are written where the command line asks for a file.
+    private func compute(_ run: Inputs.Run, _ model: Model) throws -> Computed {
+        let feeds = try run.feeds()
+        let wanted = want.flatMap { $0.split(separator: ",").map(String.init) }
+        let start = now()
+        let values = try model.run(feeds, wanted: wanted)
+        let seconds = now() - start
+        let names = wanted.isEmpty ? try model.values(PELLUCID_OUTPUT).map(\.name) : wanted
+        if let output {
+            let arrays = try zip(names, values).map { name, value in (name: name, array: try NumpyArray(value)) }
+            try Files.write(NumpyArchive.file(arrays), to: output)
+        }
+        return Computed(input: run.label, names: names, values: values, seconds: seconds, isOutput: wanted.isEmpty)
     }
 }
 
