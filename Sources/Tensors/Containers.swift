@@ -4,8 +4,8 @@ extension Tensor {
     /// of the stack for each.
     private static let deepest = 8
 
-    /// What keeping an item takes besides its elements.
-    private static let itemBytes = 128
+    /// What keeping a tensor takes besides its elements: the value, its sizes, its storage.
+    package static let itemBytes = 512
 
     /// A sequence; all items must be of one type.
     package init(sequence items: [Tensor]) throws {

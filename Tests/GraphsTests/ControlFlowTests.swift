@@ -252,6 +252,14 @@ import Testing
         }
     }
 
+    /// A long axis beside an empty one takes no memory; its parts would.
+    @Test func partsAreBounded() throws {
+        let long = try Tensor.empty(.float32, [Memory.elements, 0])
+        let graph = try Self.graph([("x", nil)], [.init("SplitToSequence", ["x"], ["s"])], outputs: ["s"])
+        let failure = #expect(throws: Failure.self) { try Interpreter.run(graph, inputs: [long], operators: .standard) }
+        #expect(failure?.kind == .memory)
+    }
+
     @Test func placesOutsideASequenceAreRefused() throws {
         for (place, isInside) in [(0, true), (-2, true), (2, false), (-3, false), (.max, false), (.min, false)] {
             let graph = try Self.graph(

@@ -17,7 +17,7 @@ struct Stack {
             )
         }
         // Each takes some memory of its own, and its part of the whole.
-        let bytes = 128 + 2 * tensor.footprint
+        let bytes = Tensor.itemBytes + 2 * tensor.footprint
         guard held + bytes <= 2 * Memory.largest else {
             throw Failure.memory("what \(items.count) turns give takes more than the \(Memory.largest) bytes that one value may")
         }

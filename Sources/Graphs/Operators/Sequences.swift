@@ -126,7 +126,14 @@ enum Sequences {
 
     /// Sizes of the parts of an axis: a number means equal ones, the last of which may be smaller.
     static func parts(_ c: some NodeReader, size: Int) throws -> [Int] {
-        guard c.has(1) else { return [Int](repeating: 1, count: size) }
+        // An axis beside one of size 0 may be long and take nothing; its parts would.
+        func check(_ count: Int) throws {
+            guard count <= Memory.largest / Tensor.itemBytes else { throw Failure.memory("\(count) parts are too many") }
+        }
+        guard c.has(1) else {
+            try check(size)
+            return [Int](repeating: 1, count: size)
+        }
         guard let split = c.constant(1) else { throw NotYetKnown() }
         let sizes = try split.integers()
         if !split.shape.isEmpty {
@@ -139,6 +146,7 @@ enum Sequences {
             return sizes
         }
         guard let step = sizes.first, step > 0 else { throw Failure.invalid("split is \(sizes.first ?? 0), expected at least 1") }
+        try check(size / step)
         return stride(from: 0, to: size, by: step).map { min(step, size - $0) }
     }
 
