@@ -47,6 +47,8 @@ public func pellucid_tensor_create_text(
         let sizes = try array(shape, rank, "shape").map { Int($0) }, count = try Shape.count(sizes)
         let texts = texts as UnsafePointer<UnsafePointer<CChar>?>?, lengths = lengths as UnsafePointer<Int>?
         guard texts != nil || count == 0 else { throw Failure.invalid("texts is NULL") }
+        try checkAlignment(texts, "texts")
+        try checkAlignment(lengths, "lengths")
         var strings: [String] = []
         for index in 0..<count {
             guard let start = texts?[index] else { throw Failure.invalid("text \(index) is NULL") }
@@ -70,10 +72,11 @@ public func pellucid_tensor_text_at(
 ) -> pellucid_status {
     guarded {
         let handle = try object(tensor, TensorHandle.self, "tensor")
-        guard let text = text as UnsafeMutablePointer<UnsafePointer<CChar>?>? else { throw Failure.invalid("text is NULL") }
+        let text = try writable(text, "text")
+        let length = try (length as UnsafeMutablePointer<Int>?).map { try writable($0, "length") }
         let found = try handle.text(Int(index))
         text.pointee = found.start
-        (length as UnsafeMutablePointer<Int>?)?.pointee = found.length
+        length?.pointee = found.length
     }
 }
 
@@ -83,7 +86,10 @@ public func pellucid_tensor_create_container(
 ) -> pellucid_status {
     guarded(out) {
         let items = items as UnsafePointer<OpaquePointer?>?
-        guard count >= 0, items != nil || count == 0 else { throw Failure.invalid("items is NULL, or their number is \(count)") }
+        guard count >= 0, count <= 1 << 24, items != nil || count == 0 else {
+            throw Failure.invalid("items is NULL, or their number is \(count)")
+        }
+        try checkAlignment(items, "items")
         let tensors = try (0..<Int(count)).map { try object(items?[$0], TensorHandle.self, "item \($0)").tensor }
         switch ElementType(rawValue: dtype) {
         case .sequence: return TensorHandle(try Tensor(sequence: tensors))

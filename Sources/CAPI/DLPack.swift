@@ -93,15 +93,6 @@ public func pellucid_tensor_to_dlpack_legacy(_ out: UnsafeMutablePointer<OpaqueP
     }
 }
 
-/// A call whose result is no handle of this library.
-private func exported(_ out: UnsafeMutablePointer<OpaquePointer?>?, _ body: () throws -> OpaquePointer) -> pellucid_status {
-    out?.pointee = nil
-    return guarded {
-        guard let out else { throw Failure.invalid("the out-parameter is NULL") }
-        out.pointee = try body()
-    }
-}
-
 /// The tensor as DLPack describes it, and the owner that keeps it alive until `giveBack`.
 private func lend(_ handle: TensorHandle) throws -> (support_dlpack_tensor, UnsafeMutableRawPointer) {
     let tensor = handle.tensor

@@ -138,7 +138,7 @@ public func pellucid_result_number(_ result: OpaquePointer!, _ name: UnsafePoint
     guarded {
         let explanation = try object(result, ResultHandle.self, "result").explanation
         let name = try text(name, "name")
-        guard let out = out as UnsafeMutablePointer<Double>? else { throw Failure.invalid("out is NULL") }
+        let out = try writable(out, "out")
         guard let number = explanation.numbers[name] else {
             throw Failure.notFound(
                 "the result has no number '\(name)'\(Suggestion.text(for: name, among: explanation.numbers.keys.sorted()))")

@@ -18,10 +18,15 @@ func guarded(_ body: () throws -> Void) -> pellucid_status {
 
 /// The same for a call that makes an object: the out-parameter is NULL unless it succeeds.
 func guarded(_ out: UnsafeMutablePointer<OpaquePointer?>?, _ body: () throws -> some Handle) -> pellucid_status {
-    out?.pointee = nil
-    return guarded {
-        guard let out else { throw Failure.invalid("the out-parameter is NULL") }
-        out.pointee = retained(try body())
+    exported(out) { retained(try body()) }
+}
+
+/// The same where the object is not one of this library's.
+func exported(_ out: UnsafeMutablePointer<OpaquePointer?>?, _ body: () throws -> OpaquePointer) -> pellucid_status {
+    guarded {
+        let out = try writable(out, "the out-parameter")
+        out.pointee = nil
+        out.pointee = try body()
     }
 }
 
@@ -92,6 +97,13 @@ final class Arena: @unchecked Sendable {
         start.initialize(from: elements, count: elements.count)
         return start
     }
+}
+
+/// Where the caller wants a result.
+func writable<T>(_ pointer: UnsafeMutablePointer<T>?, _ what: String) throws -> UnsafeMutablePointer<T> {
+    guard let pointer else { throw Failure.invalid("\(what) is NULL") }
+    try checkAlignment(pointer, what)
+    return pointer
 }
 
 /// Swift may not look at numbers that lie where their type may not.

@@ -78,6 +78,7 @@ public func pellucid_tensor_wrap(
 ) -> pellucid_status {
     guarded(out) {
         guard let view = view as UnsafePointer<pellucid_view>? else { throw Failure.invalid("view is NULL") }
+        try checkAlignment(view, "view")
         let release: pellucid_release_fn? = release
         let address = UInt(bitPattern: payload)
         return TensorHandle(try wrapped(view.pointee) { release?(UnsafeMutableRawPointer(bitPattern: address)) })
@@ -108,7 +109,7 @@ func wrapped(_ view: pellucid_view, release: @escaping @Sendable () -> Void) thr
 public func pellucid_tensor_view(_ tensor: OpaquePointer!, _ out: UnsafeMutablePointer<pellucid_view>!) -> pellucid_status {
     guarded {
         let handle = try object(tensor, TensorHandle.self, "tensor")
-        guard let out = out as UnsafeMutablePointer<pellucid_view>? else { throw Failure.invalid("out is NULL") }
+        let out = try writable(out, "out")
         out.pointee = handle.view
     }
 }

@@ -38,8 +38,8 @@ package enum Flops {
         "BitwiseAnd",
         "BitwiseNot", "BitwiseOr", "BitwiseXor", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "IsInf", "IsNaN",
         "SequenceConstruct", "SequenceEmpty", "SequenceInsert", "SequenceErase", "SequenceAt", "SequenceLength", "SplitToSequence",
-        "ConcatFromSequence", "Optional", "OptionalHasElement", "OptionalGetElement", "ai.onnx.ml:ArrayFeatureExtractor",
-        "ai.onnx.ml:Binarizer", "ai.onnx.ml:ClassLabels", "ai.onnx.ml:CategoryMapper",
+        "ConcatFromSequence", "Optional", "OptionalHasElement", "OptionalGetElement", "ai.onnx.ml:Binarizer", "ai.onnx.ml:ClassLabels",
+        "ai.onnx.ml:CategoryMapper",
         "ai.onnx.ml:LabelEncoder", "ai.onnx.ml:OneHotEncoder",
         "BitCast", "ImageDecoder", "Im2Col", "AffineBase", "WindowPlaces", "MaxRoiPool", "MaxRoiPoolPick",
     ]
@@ -68,7 +68,7 @@ package enum Flops {
         "Softmax": 5, "LogSoftmax": 5, "SoftmaxGrad": 4,
         // mean, difference, square, sum, product, scale, shift
         "LayerNormalization": 7, "InstanceNormalization": 7, "GroupNormalization": 7, "LayerNormalizationGrad": 11,
-        "RMSNormalization": 4, "LpNormalization": 3, "ai.onnx.ml:Normalizer": 3,
+        "RMSNormalization": 4, "LpNormalization": 3,
     ]
 
     private static let perInput: [String: Double] = [

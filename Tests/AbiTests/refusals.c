@@ -2,6 +2,7 @@
  * nothing crashes. Argument: model. */
 #include "check.h"
 
+#include <ctype.h>
 #include <math.h>
 
 /* Arguments are integers and pointers; the library's platforms pass both alike, so that one call fits every function. Those
@@ -93,8 +94,14 @@ static void try_handle(const entry *e, int i, const world *w, int is_optional) {
                               (word)w->released_result };
     const int releases = e->returns == 'v';
     call(e, i, 0, !is_optional && !releases);
+    const kind own = (kind)tolower(e->kinds[i]);
+    const word right = (word)(own == RUNTIME  ? (void *)w->runtime
+                              : own == MODEL  ? (void *)w->model
+                              : own == TENSOR ? (void *)w->tensor
+                              : own == RESULT ? (void *)w->result
+                                              : (void *)w->options);
     for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++)
-        if (wrong[k] != e->arguments[i]) call(e, i, wrong[k], !releases);
+        if (wrong[k] != right) call(e, i, wrong[k], !releases);
 #ifndef SANITIZED /* looking at memory that was given back is what a sanitizer reports */
     for (size_t k = 0; k < sizeof released / sizeof *released; k++) call(e, i, released[k], !releases);
 #else
@@ -172,8 +179,8 @@ static void try_all(const world *w, const char *path) {
         ENTRY(pellucid_tensor_wrap, "osvv", 's', 0, W(&view), 0, 0),
         ENTRY(pellucid_tensor_from_dlpack, "oa", 's', 0, 0),
         ENTRY(pellucid_tensor_from_dlpack_legacy, "oa", 's', 0, 0),
-        ENTRY(pellucid_tensor_to_dlpack, "ox", 's', 0, W(w->containers)),
-        ENTRY(pellucid_tensor_to_dlpack_legacy, "ox", 's', 0, W(w->containers)),
+        ENTRY(pellucid_tensor_to_dlpack, "ox", 's', 0, W(w->tensor)),
+        ENTRY(pellucid_tensor_to_dlpack_legacy, "ox", 's', 0, W(w->tensor)),
         ENTRY(pellucid_tensor_create_text, "onaaA", 's', 0, 1, W(two), W(texts), 0),
         ENTRY(pellucid_tensor_text_at, "xiaA", 's', W(w->texts), 0, W(&text), W(&length)),
         ENTRY(pellucid_tensor_create_container, "oian", 's', 0, PELLUCID_SEQUENCE, W(&w->tensor), 1),
@@ -190,7 +197,7 @@ static void try_all(const world *w, const char *path) {
         ENTRY(pellucid_runtime_backend_at, "ris", 's', W(w->runtime), 0, W(&backend)),
         ENTRY(pellucid_runtime_set_logger, "rvv", 's', W(w->runtime), 0, 0),
         ENTRY(pellucid_model_load, "ortP", 's', 0, W(w->runtime), W(path), 0),
-        ENTRY(pellucid_model_load_memory, "oravP", 's', 0, W(w->runtime), W(noise), sizeof noise, 0),
+        ENTRY(pellucid_model_load_memory, "oravP", 's', 0, W(w->runtime), W(noise), sizeof noise - 1, 0),
         ENTRY(pellucid_model_value_count, "mi", 'n', W(w->model), 0),
         ENTRY(pellucid_model_value_at, "miis", 's', W(w->model), PELLUCID_LAYER, 0, W(&value)),
         ENTRY(pellucid_model_module_count, "m", 'n', W(w->model)),
@@ -209,7 +216,7 @@ static void try_all(const world *w, const char *path) {
         ENTRY(pellucid_result_tensor_name, "ei", 'c', W(w->result), 0),
         ENTRY(pellucid_result_number_name, "ei", 'c', W(w->result), 0),
         ENTRY(pellucid_result_json, "e", 'c', W(w->result)),
-        ENTRY(pellucid_image_decode, "oavP", 's', 0, W(noise), sizeof noise, 0),
+        ENTRY(pellucid_image_decode, "oavP", 's', 0, W(noise), sizeof noise - 1, 0),
         ENTRY(pellucid_image_fit, "oxP", 's', 0, W(picture), 0),
         ENTRY(pellucid_image_preprocess, "oxP", 's', 0, W(picture), 0),
         ENTRY(pellucid_image_overlay, "oXxP", 's', 0, W(picture), W(w->tensor), 0),
