@@ -19,23 +19,23 @@ sys.path.insert(0, str(ROOT / "bindings" / "python"))
 
 FIXTURES = ROOT / "Tests" / "Fixtures"
 
-#: From `import` to a picture, as a user's first program has it; prints the milliseconds.
+#: From `import` to a picture, as a user's first program has it; prints the milliseconds of wall and of processor time.
 FIRST = f"""
 import time
 start = time.perf_counter()
 import pellucid
 model = pellucid.load({str(FIXTURES / 'models' / 'efficientnet_lite0.onnx')!r})
 model.explain("grad-cam", {str(FIXTURES / 'images' / 'chelsea.png')!r}, preprocess="lite").save("why.png")
-print(1000 * (time.perf_counter() - start))
+print(1000 * (time.perf_counter() - start), 1000 * time.process_time())
 """
 
 #: Import alone, after NumPy's.
 IMPORT = """
 import time
 import numpy
-start = time.perf_counter()
+start, before = time.perf_counter(), time.process_time()
 import pellucid
-print(1000 * (time.perf_counter() - start))
+print(1000 * (time.perf_counter() - start), 1000 * (time.process_time() - before))
 """
 
 #: What runs, in one process, after the first picture.
@@ -95,15 +95,20 @@ class WheelTest(unittest.TestCase):
             raise AssertionError(f"{command}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout
 
-    def fastest(self, program, runs):
-        """Milliseconds that the program prints: the best of several runs, since other processes can only add to it."""
-        return min(float(self.call([self.python, "-W", "error", "-c", program])) for _ in range(runs))
+    def fastest(self, program, runs=6):
+        """Milliseconds of the best of several runs, since other processes can only add to it.
+
+        Where they leave no processor to this one, wall time says nothing, and the processor time of all its threads is
+        taken in its place.
+        """
+        walls, processors = zip(*(map(float, self.call([self.python, "-W", "error", "-c", program]).split()) for _ in range(runs)))
+        return min(processors if os.getloadavg()[0] > os.cpu_count() else walls)
 
     def test_first_explanation(self):
-        self.assertLess(self.fastest(FIRST, 6), 300)
+        self.assertLess(self.fastest(FIRST), 300)
 
     def test_import(self):
-        self.assertLess(self.fastest(IMPORT, 6), 60)
+        self.assertLess(self.fastest(IMPORT), 60)
 
     def test_it_works_with_what_is_inside(self):
         self.call([self.python, "-W", "error", "-c", FIRST])
