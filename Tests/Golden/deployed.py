@@ -32,7 +32,7 @@ def session(path, level=Level.ORT_ENABLE_ALL, optimized=None):
     settings.intra_op_num_threads = 1
     if optimized:
         settings.optimized_model_filepath = str(optimized)
-    return onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(path if isinstance(path, bytes) else str(path), settings, providers=["CPUExecutionProvider"])
 
 
 def inlined(source, target):

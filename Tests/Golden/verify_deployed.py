@@ -13,6 +13,7 @@ optimiser turns dequantised products into integer ones.
 """
 
 import argparse
+import base64
 import json
 import pathlib
 import sys
@@ -83,6 +84,26 @@ def write():
     rows = ",\n".join("  " + json.dumps(entry) for entry in entries)
     versions = json.dumps(dict(onnx=onnx.__version__, onnxruntime=deployed.onnxruntime.__version__))
     (target / "index.json").write_text(f'{{"versions": {versions}, "models": [\n{rows}\n]}}\n')
+
+
+def write_nodes():
+    """`deployed/nodes.json`: every single node that onnxruntime runs, with its operands and results."""
+
+    def packed(array):
+        array = np.ascontiguousarray(array)
+        return dict(type=int(onnx.helper.np_dtype_to_tensor_dtype(array.dtype)), shape=list(array.shape), data=base64.b64encode(array.tobytes()).decode())
+
+    rows = []
+    for op, operands, attributes, outputs in contributed.cases():
+        data, feeds = contributed.model(op, operands, attributes, outputs)
+        try:
+            session = deployed.session(data, deployed.Level.ORT_DISABLE_ALL)
+        except Exception:  # on the CPU, onnxruntime does not run all that it defines
+            continue
+        results = {output.name: packed(array) for output, array in zip(session.get_outputs(), session.run(None, feeds))}
+        rows.append(json.dumps(dict(
+            name=f"{op} {attributes}", model=base64.b64encode(data).decode(), feeds={k: packed(v) for k, v in feeds.items()}, results=results)))
+    (HERE / "deployed" / "nodes.json").write_text("[\n" + ",\n".join(rows) + "\n]\n")
 
 
 def check(report, name, source, form, make, x, targets, gradient):
@@ -168,7 +189,8 @@ def main():
     parser.add_argument("--only", nargs="*", default=[], help="words: checks whose name has one of them")
     options = parser.parse_args()
     if options.what == "write":
-        return write()
+        write()
+        return write_nodes()
     report = Report(options.only)
     dict(small=small, nodes=nodes, exports=exports)[options.what](report, options)
     sys.exit(report.close())
