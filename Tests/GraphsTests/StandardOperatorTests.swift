@@ -89,4 +89,11 @@ import Testing
             }
         }
     }
+
+    /// Integers that are the same in double are told apart.
+    @Test func positionsOfLargeIntegers() throws {
+        let x = try Tensor([1 << 60, (1 << 60) + 1, 1 << 60] as [Int64])
+        #expect(try run("ArgMax", [x])[0].integers() == [1])
+        #expect(try run("ArgMin", [x], ["select_last_index": .int(1)])[0].integers() == [2])
+    }
 }

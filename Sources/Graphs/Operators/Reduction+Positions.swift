@@ -3,7 +3,7 @@ internal import Tensors
 extension Reduction {
     /// Where the largest or smallest element lies along `axis`; the first of equals, or the last with
     /// `select_last_index` (opset 12).
-    static func argument(_ name: String, _ isBetter: @escaping @Sendable (Double, Double) -> Bool) -> Operator {
+    static func argument(_ name: String, isLargest: Bool) -> Operator {
         Operator(
             name, arity: 1...1,
             infer: { c in
@@ -13,29 +13,42 @@ extension Reduction {
                 if c.flag("keepdims", default: true) { dims[axis] = 1 } else { dims.remove(at: axis) }
                 return TensorType.list(.int64, dims)
             },
-            compute: { [try positions($0, isBetter)] }, noGradient: "its result is a position",
+            compute: { [try positions($0, isLargest)] }, noGradient: "its result is a position",
             samples: [
                 Sample([.real(2, 3, 4)], ["axis": .int(-1)]), Sample([.real(2, 3, 4)], ["axis": .int(1), "keepdims": .int(0)]),
                 Sample([.integers([2, 3], [5, 5, 1, 0, 2, 2])], ["axis": .int(1), "select_last_index": .int(1)]),
+                // Neighbours that are the same in double.
+                Sample([.integers([2], [1 << 60, (1 << 60) + 1])]),
             ])
     }
 
-    private static func positions(_ c: Call, _ isBetter: (Double, Double) -> Bool) throws -> Tensor {
-        let x = try c.tensor(0).converted(to: .float64)
+    private static func positions(_ c: Call, _ isLargest: Bool) throws -> Tensor {
+        let x = try c.tensor(0)
+        switch x.type {
+        case .uint64: return try positions(c, x, UInt64.self) { isLargest ? $0 > $1 : $0 < $1 }
+        case _ where x.type.isInteger: return try positions(c, x.converted(to: .int64), Int64.self) { isLargest ? $0 > $1 : $0 < $1 }
+        default:
+            // NaN counts as the best, as in NumPy.
+            return try positions(c, x.converted(to: .float64), Double.self) {
+                (isLargest ? $0 > $1 : $0 < $1) || ($0.isNaN && !$1.isNaN)
+            }
+        }
+    }
+
+    private static func positions<T: Element & Equatable>(_ c: Call, _ x: Tensor, _: T.Type, _ isBetter: (T, T) -> Bool) throws -> Tensor {
         let axis = try Shape.axis(c.int("axis", default: 0), rank: x.shape.count)
         let rows = Rows(x.shape, axis: axis), takesLast = c.flag("select_last_index")
         guard rows.length > 0 else { throw Failure.shape("axis \(axis) of \(Shape.text(x.shape)) has no elements") }
         var shape = x.shape
         if axis < shape.count { if c.flag("keepdims", default: true) { shape[axis] = 1 } else { shape.remove(at: axis) } }
-        return try x.read(Double.self) { x in
+        return try x.read(T.self) { x in
             try Tensor.make(shape, Int64.self) { y in
                 var line = 0
                 rows.forEach { start in
                     var best = 0
                     for k in 1..<max(rows.length, 1) {
                         let now = x[start + k * rows.step], top = x[start + best * rows.step]
-                        // NaN counts as the best, as in NumPy.
-                        if isBetter(now, top) || (now.isNaN && !top.isNaN) || (takesLast && now == top) { best = k }
+                        if isBetter(now, top) || (takesLast && now == top) { best = k }
                     }
                     y[line] = Int64(best)
                     line += 1

@@ -5,7 +5,8 @@ internal import Tensors
 /// ReduceSumSquare, ReduceLogSum, ReduceLogSumExp, ArgMax, ArgMin; axes as attribute or input; opset 7 and up), and
 /// SumLike, which the derivative uses to undo broadcasting.
 enum Reduction {
-    static let operators = sums + norms + logarithms + extremes + [argument("ArgMax") { $0 > $1 }, argument("ArgMin") { $0 < $1 }, sumLike]
+    static let operators =
+        sums + norms + logarithms + extremes + [argument("ArgMax", isLargest: true), argument("ArgMin", isLargest: false), sumLike]
 
     /// A line of elements to one number.
     typealias Real = @Sendable (UnsafeBufferPointer<Double>) -> Double

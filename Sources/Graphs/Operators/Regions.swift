@@ -270,12 +270,12 @@ private struct RegionAxis {
 
     init(_ start: Float, _ end: Float, _ isShifted: Bool, cells: Int, size: Int, _ ratio: Int) {
         // Unshifted rectangles are at least of one element.
-        let cell = Double((isShifted ? end - start : max(end - start, 1)) / Float(cells)), start = Double(start)
+        let cell = Double((isShifted ? end - start : max(end - start, 1)) / Float(cells)), origin = Double(start)
         let wanted = ratio > 0 ? Double(ratio) : cell.rounded(.up)
         count = wanted.isFinite ? max(wanted, 0) : 0
         let step = cell / count
         for index in 0..<cells {
-            let first = start + Double(index) * cell
+            let first = origin + Double(index) * cell
             var points: [Point] = []
             for k in RegionAxis.inside(first, step, count, size) {
                 let place = first + (Double(k) + 0.5) * step
