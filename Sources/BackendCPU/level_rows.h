@@ -79,8 +79,15 @@ static void softmax_row(const float *x, float *y, int64_t n, bool logarithm) {
     for (int64_t i = 0; i < n; i++) y[i] *= scale;
 }
 
+/* A row that nothing arrives for stays zero even where y is not a number: attention masks whole rows out. */
 static void softmax_grad_row(const float *dy, const float *y, float *dx, int64_t n) {
     float dot = dot_row(dy, y, n);
+    int64_t zeros = 0;
+    if (dot != dot) while (zeros < n && dy[zeros] == 0.0f) zeros++;
+    if (zeros == n) {
+        for (int64_t i = 0; i < n; i++) dx[i] = 0.0f;
+        return;
+    }
     for (int64_t i = 0; i < n; i++) dx[i] = y[i] * (dy[i] - dot);
 }
 

@@ -29,7 +29,9 @@ struct PlanBuilder {
             isStraightThrough = derivative.isStraightThrough
             for name in request.gradients {
                 let id = try find(name, in: builder.graph)
-                gradients[name] = try derivative.gradients[id].map { try builder.byReal($0, of: id) }
+                let gradient: ValueID? = try derivative.gradients[id].map { try builder.byReal($0, of: id) }
+                // nil says that it is zero; assigned to the subscript it would take the entry away.
+                gradients.updateValue(gradient, forKey: name)
             }
             for name in request.backwardHooks {
                 if let id = derivative.gradients[try find(name, in: builder.graph)] { hooked[id] = name }

@@ -67,6 +67,12 @@ def feeds(model: onnx.ModelProto, values: Sequence[Any]) -> Dict[str, Any]:
     return dict(zip(input_names(model, len(values)), values))
 
 
+def run_model(loaded: Any, values: Dict[str, Any]) -> Dict[str, Any]:
+    """All outputs by name, in the model's order."""
+    answer = loaded.run(values)
+    return {loaded.outputs[0].name: answer} if len(loaded.outputs) == 1 else answer
+
+
 def _values(items: Sequence[Any]) -> List[Any]:
     return [numpy_helper.to_array(item) if isinstance(item, onnx.TensorProto) else item for item in items]
 

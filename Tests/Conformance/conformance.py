@@ -2,9 +2,10 @@
 """Runs ONNX's backend series through the Python package; ends with the line "N passed, N failed, N skipped", where those
 listed in `manifest.txt` are skipped.
 
-    conformance.py                    every case, on {reference, default backend} x {passes on, off}
+    conformance.py                    every case, on {reference, default backend} x {passes on, off}, and its gradient
     conformance.py node/conv.* ...    the cases whose names match
-    conformance.py --list FILE ...    also writes what failed, with reasons, to a file
+    conformance.py --prune ...        also takes off the manifest what is not so any more
+    conformance.py --list FILE ...    also writes what is wrong with each case to a file
 
 A listed case that passes is an error, so that the list says what is so.
 """
@@ -16,14 +17,23 @@ import os
 import re
 import sys
 from collections import Counter
-from typing import Any, Dict, List, Set
+from typing import Any, Dict, List, NamedTuple, Set
 
 from cases import LOADED, Case, load_cases
-from manifest import Manifest, onnxruntime_passes
+from manifest import Manifest, onnxruntime_passes, prune
 from workers import Lost, spread
 
 #: Seconds that a case may take.
 LIMIT = 300.0
+
+
+class Result(NamedTuple):
+    """What became of a case, as `trial.Outcome`, without the library that the workers alone load."""
+
+    problems: List[str]
+    gradient: str
+    gradient_text: str
+    operators: List[str]
 
 
 def select(cases: List[Case], patterns: List[str]) -> List[Case]:
@@ -32,68 +42,101 @@ def select(cases: List[Case], patterns: List[str]) -> List[Case]:
     return [case for case in cases if not expressions or any(each.fullmatch(case.name) for each in expressions)]
 
 
-def run_all(cases: List[Case], manifest: Manifest) -> Dict[str, List[str]]:
-    """What is wrong with each case, by name; nothing where it passes."""
+def run_all(cases: List[Case], manifest: Manifest) -> Dict[str, Result]:
+    """The results by name."""
 
-    def work(index: int) -> Any:
-        import trial  # the library is loaded in the worker alone
+    def work(index: int) -> Result:
+        import trial
 
         case = cases[index]
         try:
-            return trial.run_case(case, manifest.tolerance.get(case.name, case.rtol)).problems
+            outcome = trial.run_case(case, *manifest.tolerance.get(case.name, (case.rtol, case.atol)))
+            return Result(outcome.problems, outcome.gradient.kind, outcome.gradient.text, outcome.operators)
         except Exception as problem:
-            return [f"{type(problem).__name__}: {problem}"]
+            return Result([f"{type(problem).__name__}: {problem}"], "none", "", [])
 
     # Large models first, so that none is left for the end.
     order = sorted(range(len(cases)), key=lambda index: cases[index].series != "light")
-    problems: Dict[str, List[str]] = {}
+    results: Dict[str, Result] = {}
     for index, answer in spread(work, order, os.cpu_count() or 1, LIMIT):
-        problems[cases[index].name] = [answer.reason] if isinstance(answer, Lost) else answer
-    return problems
+        results[cases[index].name] = Result([answer.reason], "none", "", []) if isinstance(answer, Lost) else answer
+    return results
 
 
-def summary(problems: Dict[str, List[str]], others: Set[str]) -> List[str]:
+def summary(results: Dict[str, Result], others: Set[str]) -> List[str]:
     """Per series: how many cases pass of all, and of those that onnxruntime's CPU provider passes."""
-    total = Counter(name.split("/")[0] for name in problems)
-    passed = Counter(name.split("/")[0] for name, texts in problems.items() if not texts)
     lines = []
     for series in LOADED:
-        theirs = [name for name in others if name in problems and name.startswith(f"{series}/")]
-        ours = sum(not problems[name] for name in theirs)
-        if total[series]:
-            lines.append(f"{series} {passed[series]} of {total[series]}; of onnxruntime's {len(theirs)}: {ours}")
+        own = {name: result for name, result in results.items() if name.startswith(f"{series}/")}
+        passed = {name for name, result in own.items() if not result.problems}
+        theirs = others & set(own)
+        if own:
+            lines.append(f"{series} {len(passed)} of {len(own)}; of onnxruntime's {len(theirs)}: {len(theirs & passed)}")
+    kinds = Counter(result.gradient for result in results.values())
+    agree, differ, refused = kinds["agrees"], kinds["differs"], kinds["refused"]
+    lines.append(f"gradients {agree} of {agree + differ + refused} agree with central differences; {refused} refused in words")
     return lines
 
 
-def errors(problems: Dict[str, List[str]], manifest: Manifest, is_whole: bool) -> List[str]:
+def find_errors(results: Dict[str, Result], manifest: Manifest, is_whole: bool) -> List[str]:
     """Cases that fail without being listed, and lists that say what is not so."""
     texts = []
-    for name, found in sorted(problems.items()):
-        if found and name not in manifest.skip:
-            texts.append(f"FAILED {name}: " + "\n    ".join(found))
-        elif not found and name in manifest.skip:
-            texts.append(f"FAILED {name} passes: take it off manifest.txt ({manifest.skip[name]})")
-    unknown = sorted(manifest.names - set(problems)) if is_whole else []
-    return texts + [f"FAILED {name}: manifest.txt names a case that there is not" for name in unknown]
+    excused: Set[str] = set()
+    for name, result in sorted(results.items()):
+        if result.problems and name not in manifest.skip:
+            texts.append(f"FAILED {name}: " + "\n    ".join(result.problems))
+        if result.gradient in ("differs", "refused"):
+            names = {name, *(result.operators if result.gradient == "refused" else [])} & set(manifest.gradient)
+            excused |= names
+            if not names:
+                texts.append(f"FAILED {name}: gradient: {result.gradient_text}")
+    for name, reason in stale(results, manifest, excused, is_whole):
+        texts.append(f"FAILED {name}: take it off manifest.txt, it is not so that {reason}")
+    return texts
+
+
+def stale(results: Dict[str, Result], manifest: Manifest, excused: Set[str], is_whole: bool) -> List[Any]:
+    """Entries of the manifest that are not so any more."""
+    entries = [(name, reason) for name, reason in manifest.skip.items() if name in results and not results[name].problems]
+    for name, reason in manifest.gradient.items():
+        if name not in excused and (name in results or is_whole):
+            entries.append((name, reason))
+    if is_whole:
+        entries += [(name, "there is such a case") for name in manifest.names - set(results)]
+    return entries
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("patterns", nargs="*", help="regular expressions for series/name")
-    parser.add_argument("--list", metavar="FILE", help="write the cases that do not pass, with what is wrong with them")
+    parser.add_argument("--list", metavar="FILE", help="write what is wrong with each case")
+    parser.add_argument("--prune", action="store_true", help="take off the manifest what is not so any more")
     options = parser.parse_args()
     manifest = Manifest.read()
     cases = select(load_cases(), options.patterns)
-    problems = run_all(cases, manifest)
+    results = run_all(cases, manifest)
     if options.list:
-        with open(options.list, "w") as file:
-            file.writelines(f"{name}\t{' | '.join(texts)}\n" for name, texts in sorted(problems.items()) if texts)
-    failures = errors(problems, manifest, is_whole=not options.patterns)
-    print(*failures, *summary(problems, onnxruntime_passes()), sep="\n")
-    passed = sum(not texts for texts in problems.values())
-    listed = sum(bool(texts) and name in manifest.skip for name, texts in problems.items())
+        write_list(options.list, results)
+    failures = find_errors(results, manifest, is_whole=not options.patterns)
+    if options.prune:
+        names = {failure.split()[1].rstrip(":") for failure in failures if "take it off" in failure}
+        prune(names)
+        failures = [failure for failure in failures if "take it off" not in failure]
+    print(*failures, *summary(results, onnxruntime_passes()), sep="\n")
+    passed = sum(not result.problems for result in results.values())
+    listed = sum(bool(result.problems) and name in manifest.skip for name, result in results.items())
     print(f"{passed} passed, {len(failures)} failed, {listed} skipped, for the reasons in manifest.txt")
     return 1 if failures or not cases else 0
+
+
+def write_list(path: str, results: Dict[str, Result]) -> None:
+    """One line per case that does not pass or has no gradient that agrees: name, kind, what is wrong."""
+    with open(path, "w") as file:
+        for name, result in sorted(results.items()):
+            if result.problems:
+                print(name, "skip", " | ".join(result.problems), sep="\t", file=file)
+            elif result.gradient in ("differs", "refused"):
+                print(name, f"gradient {result.gradient}", result.gradient_text, ",".join(result.operators), sep="\t", file=file)
 
 
 if __name__ == "__main__":

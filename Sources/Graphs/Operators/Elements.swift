@@ -21,6 +21,7 @@ enum Elements {
         case 16: moveRows(UInt16.self, x, result, maps, fill)
         case 32: moveRows(UInt32.self, x, result, maps, fill)
         case 64: moveRows(UInt64.self, x, result, maps, fill)
+        case 128: moveRows(UInt128.self, x, result, maps, fill)
         default: throw Failure.unsupported("moving elements of \(x.type)")
         }
         return result

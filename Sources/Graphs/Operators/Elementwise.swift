@@ -17,11 +17,17 @@ enum Elementwise {
             }, vjp: vjp, samples: samples)
     }
 
-    /// `body` over float32 or float64 elements, in double.
+    /// `body` in double, over elements of the types that some operators have besides real ones (Relu, Shrink).
     static func mapReal(_ x: Tensor, _ body: (Double) -> Double) throws -> Tensor {
         switch x.type {
         case .float32: return try x.map(Float.self) { Float(body(Double($0))) }
         case .float64: return try x.map(Double.self, body)
+        case .int8, .int16, .int32, .uint8, .uint16, .uint32: return try x.map(Double.self, body).converted(to: x.type)
+        case .int64, .uint64:
+            guard try x.doubles().allSatisfy({ $0.magnitude <= 0x1p53 }) else {
+                throw Failure.unsupported("elements of \(x.type) beyond 2^53, which double precision does not hold")
+            }
+            return try x.map(Double.self, body).converted(to: x.type)
         default: throw Failure.unsupported("elements of \(x.type), expected float32 or float64")
         }
     }

@@ -61,8 +61,9 @@ extension Indexing {
             "Compress", arity: 2...2,
             infer: { c in
                 var dims = try c.dims(0)
-                guard c.node.attributes["axis"] != nil else { return [TensorType(try c.type(0).element, [.unknown])] }
-                dims[try axis(c, rank: dims.count)] = .unknown
+                let kept = try c.constant(1).map { Dim(try whereTrue($0.contiguous()).count) } ?? .unknown
+                guard c.node.attributes["axis"] != nil else { return [TensorType(try c.type(0).element, [kept])] }
+                dims[try axis(c, rank: dims.count)] = kept
                 return [TensorType(try c.type(0).element, dims)]
             },
             compute: { c in

@@ -56,7 +56,8 @@ enum Softmax {
         },
         vjp: Rule.zero, samples: samples)
 
-    /// SoftmaxGrad(dY, Y) = Y (dY - sum(dY Y)) along the axis.
+    /// SoftmaxGrad(dY, Y) = Y (dY - sum(dY Y)) along the axis. A line that nothing arrives for stays zero even where Y is not
+    /// a number: attention masks whole lines out and replaces what Softmax makes of them.
     private static let gradient = Operator(
         "SoftmaxGrad", arity: 2...2, infer: { [try Elementwise.broadcast($0)] },
         compute: { c in
@@ -68,6 +69,7 @@ enum Softmax {
                 try wide.read(Double.self) { y in
                     try lines(c) { dy, dx, line in
                         let sum = line.reduce(0) { $0 + dy[$1] * y[$1] }
+                        if sum.isNaN, line.allSatisfy({ dy[$0] == 0 }) { return line.forEach { dx[$0] = 0 } }
                         for i in line { dx[i] = y[i] * (dy[i] - sum) }
                     }
                 }
