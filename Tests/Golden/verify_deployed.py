@@ -90,7 +90,7 @@ def write_nodes():
     """`deployed/nodes.json`: every single node that onnxruntime runs, with its operands and results."""
 
     def packed(array):
-        array = np.ascontiguousarray(array)
+        array = np.asarray(array)  # a scalar keeps its shape
         return dict(type=int(onnx.helper.np_dtype_to_tensor_dtype(array.dtype)), shape=list(array.shape), data=base64.b64encode(array.tobytes()).decode())
 
     rows = []
