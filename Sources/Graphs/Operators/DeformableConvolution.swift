@@ -104,15 +104,16 @@ enum DeformableConvolution {
     private static func grid(
         _ l: inout Lowerer, _ n: Node, _ x: ValueID, _ offset: ValueID, _ kernel: [Int], taps: Int, images: ValueID, sizes: ValueID
     ) throws -> ValueID {
-        let rank = kernel.count, number = try l.element(offset)
+        // In double, because places turned into coordinates and back would miss the elements by a rounding.
+        let rank = kernel.count, offset = try l.cast(offset, .float64)
         var attributes = n.attributes.filter { ["strides", "pads", "dilations"].contains($0.key) }
         attributes["kernel_shape"] = .ints(kernel)
-        attributes["dtype"] = .int(Int(number.rawValue))
+        attributes["dtype"] = .int(Int(ElementType.float64.rawValue))
         let base = try l.emit("WindowPlaces", [sizes], attributes)
         let apart = try l.emit("Reshape", [offset, l.join([images, l.vector([taps, rank]), sizes])], exact)
         let order = [0, 1] + (3..<rank + 3) + [2]
         let places = try l.emit("Add", [l.emit("Transpose", [apart], ["perm": .ints(order)]), base])
-        let extent = try l.emit("Cast", [l.sizes(of: x, from: 2)], ["to": .int(Int(number.rawValue))])
+        let extent = try l.cast(l.sizes(of: x, from: 2), .float64)
         let twice = try l.emit("Add", [l.emit("Mul", [places, l.number(2, like: offset)]), l.number(1, like: offset)])
         let scaled = try l.emit("Sub", [l.emit("Div", [twice, extent]), l.number(1, like: offset)])
         // The grid's coordinates are listed from the innermost axis to the outermost.
