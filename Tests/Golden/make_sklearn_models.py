@@ -4,7 +4,7 @@ the libraries themselves answer.
 
     python make_sklearn_models.py [PATTERN]        all cases, or those whose names match
 
-Needs scikit-learn, skl2onnx, onnx, onnxruntime, and onnxmltools with lightgbm and xgboost. `sklearn/index.json` has one entry for
+Needs scikit-learn, pandas, skl2onnx, onnx, onnxruntime, and onnxmltools with lightgbm and xgboost. `sklearn/index.json` has one entry for
 each case: the file of the model, its inputs, and for each output the expected value, all as lists. Every model is run with
 onnxruntime too; a case on which the exporter's result is not the library's answer is written nowhere and ends the script.
 """
@@ -107,7 +107,7 @@ def classifier(name, model, data, zipmap=False, scores="predict_proba", dtype=np
     x, y, asked = data
     model.fit(x.astype(dtype), y)
     asked = asked.astype(dtype)
-    settings = dict(options) if scores is None else {"zipmap": zipmap, **options}
+    settings = {"zipmap": zipmap, **options}
     if scores == "decision_function":
         settings["raw_scores"] = True
     if isinstance(model, svm.LinearSVC):

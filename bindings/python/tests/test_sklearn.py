@@ -39,6 +39,32 @@ class SklearnTest(unittest.TestCase):
                 for name, entry in case["outputs"].items():
                     self.compare(found[name], entry, case["tolerance"])
 
+    def test_gradients(self):
+        """Of scores and probabilities, against central differences."""
+        cases = {case["name"]: case for case in self.cases}
+        for name, output in (("logistic-regression", "probabilities"), ("logistic-regression-binary", "probabilities"),
+                             ("linear-regression", "variable"), ("mlp", "probabilities"), ("svr-rbf", "variable"),
+                             ("svr-poly", "variable"), ("svr-sigmoid", "variable"), ("svc-rbf", "probabilities"),
+                             ("normalizer-l2", "variable"), ("simple-imputer-mean", "variable")):
+            with self.subTest(name):
+                model = pellucid.load(FOLDER / cases[name]["model"])
+                x = array(cases[name]["inputs"]["X"])
+                gradient = model.gradient({"X": x}, 0, output=output, score="output")["X"]
+                for column in range(x.shape[1]):
+                    step = np.zeros_like(x)
+                    step[:, column] = 2e-3
+                    above = model.run({"X": x + step}, want=output)[:, 0].astype(np.float64)
+                    below = model.run({"X": x - step}, want=output)[:, 0].astype(np.float64)
+                    slope = np.where(np.isnan(x[:, column]), 0, (above - below) / 4e-3)
+                    np.testing.assert_allclose(gradient[:, column], slope, 2e-2, 2e-3)
+
+    def test_trees_have_no_gradient(self):
+        model = pellucid.load(FOLDER / "random-forest.onnx")
+        with self.assertRaises(pellucid.UnsupportedError) as caught:
+            model.gradient({"X": np.ones((1, 4), np.float32)}, 0, output="probabilities", score="output")
+        for part in ("TreeEnsembleClassifier", "piecewise constant", "methods that only run the model still work"):
+            self.assertIn(part, str(caught.exception))
+
     def compare(self, found, entry, tolerance):
         """Labels are equal, numbers near."""
         if "maps" in entry:

@@ -10,7 +10,7 @@ enum Classical {
     static let lowerings = treePreparations + encoderPreparations + linearModels + supportVectorMachines + scalers + featureShapers
 
     /// Why operators that only choose among constants have no gradient.
-    static let isDiscrete = "its output jumps where it changes at all; methods that only run the model (LIME, KernelSHAP, occlusion) work"
+    static let isDiscrete = "its output jumps where it changes at all"
 
     /// The type of results for inputs of a type, where they follow the input.
     static func real(_ element: ElementType) -> ElementType { element == .float64 ? .float64 : .float32 }

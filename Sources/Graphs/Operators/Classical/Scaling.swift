@@ -21,7 +21,7 @@ extension Classical {
                 let x = try call.tensor(0)
                 return [try Tensor(PostTransform(call).apply(x.doubles(), columns: x.shape.last ?? 1), x.shape).converted(to: x.type)]
             },
-            noGradient: "SOFTMAX_ZERO and PROBIT have none here; methods that only run the model (LIME, KernelSHAP, occlusion) work",
+            noGradient: "SOFTMAX_ZERO and PROBIT have none here",
             samples: [
                 Sample([.real(3, 2)], ["post_transform": .string("SOFTMAX_ZERO")]),
                 Sample([.uniform([3, 2], 0.1...0.9)], ["post_transform": .string("PROBIT")]),

@@ -61,7 +61,7 @@ extension Classical {
                 return [try Tensor(result, [scores.count, classes]).converted(to: x.type)]
             },
             noGradient:
-                "probabilities of pairs are coupled by an iteration; methods that only run the model (LIME, KernelSHAP, occlusion) work",
+                "probabilities of pairs are coupled by an iteration",
             samples: [
                 Sample([.real(4, 3)], ["classes": .int(3), "prob_a": .floats([-1, -2, -1.5]), "prob_b": .floats([0.1, 0, -0.2])])
             ]),

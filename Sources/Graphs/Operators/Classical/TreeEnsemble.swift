@@ -40,7 +40,7 @@ extension Classical {
         preparing(domain + "TreeEnsembleClassifier") { try TreeClassifier($0) },
     ]
 
-    private static let isPiecewise = "trees are piecewise constant; methods that only run the model (LIME, KernelSHAP, occlusion) work"
+    private static let isPiecewise = "trees are piecewise constant"
 
     /// How many rows there will be; throws when they lack features that the trees read.
     private static func rows(_ c: Inference, for forest: Forest) throws -> Dim {

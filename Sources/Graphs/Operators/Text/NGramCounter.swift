@@ -38,9 +38,10 @@ struct NGramCounter: Sendable {
     private let skips: Int
     /// The n-grams as a tree: nodes by number, 0 the empty one.
     private var steps: [Step: Int] = [:]
-    /// Column of the n-gram that ends at a node; -1 for none.
-    private var columns = [-1]
-    private let weights: [Double]
+    /// The n-gram that ends at a node, by its number in the vocabulary; -1 for none.
+    private var grams = [-1]
+    /// By n-gram.
+    private let columns: [Int], weights: [Double]
     private let isText: Bool
     /// Columns of the result.
     let width: Int
@@ -61,20 +62,20 @@ struct NGramCounter: Sendable {
             throw Failure.invalid("n-grams of \(shortest) to \(longest) words with \(skips) skips and \(starts.count) ngram_counts")
         }
         lengths = shortest...longest
-        let indexes = c.ints("ngram_indexes") ?? []
-        guard let last = indexes.max(), indexes.allSatisfy({ $0 >= 0 }), last < Memory.elements else {
+        columns = c.ints("ngram_indexes") ?? []
+        guard let last = columns.max(), columns.allSatisfy({ $0 >= 0 }), last < Memory.elements else {
             throw Failure.invalid("ngram_indexes are missing, negative or too large")
         }
         width = last + 1
         weights = c.node.attributes["weights"]?.floats ?? []
-        guard weights.isEmpty || weights.count == indexes.count else {
-            throw Failure.invalid("there are \(weights.count) weights and \(indexes.count) ngram_indexes")
+        guard weights.isEmpty || weights.count == columns.count else {
+            throw Failure.invalid("there are \(weights.count) weights and \(columns.count) ngram_indexes")
         }
-        try readPool(pool, starts, indexes)
+        try readPool(pool, starts)
     }
 
     /// All n-grams of one word, then all of two words, …, from `starts[n - 1]` on.
-    private mutating func readPool(_ pool: [LookupKey], _ starts: [Int], _ indexes: [Int]) throws {
+    private mutating func readPool(_ pool: [LookupKey], _ starts: [Int]) throws {
         var number = 0
         for (place, start) in starts.enumerated() {
             let length = place + 1, end = length < starts.count ? starts[length] : pool.count
@@ -82,22 +83,22 @@ struct NGramCounter: Sendable {
                 throw Failure.invalid("ngram_counts \(starts.prefix(8)) do not cut \(pool.count) words into n-grams")
             }
             for first in stride(from: start, to: end, by: length) {
-                guard number < indexes.count else { throw Failure.invalid("there are more n-grams than ngram_indexes") }
-                if lengths.contains(length) { add(pool[first..<first + length], indexes[number]) }
+                guard number < columns.count else { throw Failure.invalid("there are more n-grams than ngram_indexes") }
+                if lengths.contains(length) { add(pool[first..<first + length], number) }
                 number += 1
             }
         }
     }
 
-    private mutating func add(_ words: ArraySlice<LookupKey>, _ column: Int) {
+    private mutating func add(_ words: ArraySlice<LookupKey>, _ gram: Int) {
         var node = 0
         for word in words {
             if let next = steps[Step(from: node, word: word)] { node = next; continue }
-            steps[Step(from: node, word: word)] = columns.count
-            node = columns.count
-            columns.append(-1)
+            steps[Step(from: node, word: word)] = grams.count
+            node = grams.count
+            grams.append(-1)
         }
-        columns[node] = column
+        grams[node] = gram
     }
 
     func run(_ x: Tensor) throws -> Tensor {
@@ -109,17 +110,21 @@ struct NGramCounter: Sendable {
         let words = try LookupKey.all(isText ? x : x.converted(to: .int64))
         let result = try Tensor.zeros(.float32, (isBatch ? [rows] : []) + [width])
         try result.write(Float.self) { y in
-            for row in 0..<rows { count(words[row * length..<(row + 1) * length]) { y[row * width + $0] += 1 } }
-            guard mode != .counts else { return }
-            for i in y.indices where y[i] > 0 {
-                let column = i % width, weight = weights.isEmpty ? 1 : column < weights.count ? Float(weights[column]) : 0
-                y[i] = weight * (mode == .presence ? 1 : y[i])
+            for row in 0..<rows {
+                count(words[row * length..<(row + 1) * length]) { gram in
+                    let place = row * width + columns[gram], weight = weights.isEmpty ? 1 : Float(weights[gram])
+                    switch mode {
+                    case .counts: y[place] += 1
+                    case .presence: y[place] = weight
+                    case .weighted: y[place] += weight
+                    }
+                }
             }
         }
         return result
     }
 
-    /// Names the column of every n-gram in a row; single words once, longer ones for every number of skipped words.
+    /// Names every n-gram in a row; single words once, longer ones for every number of skipped words.
     private func count(_ row: ArraySlice<LookupKey>, _ found: (Int) -> Void) {
         for distance in 1...max(1, min(skips + 1, row.count)) {
             let shortest = distance == 1 ? lengths.lowerBound : max(lengths.lowerBound, 2)
@@ -128,7 +133,7 @@ struct NGramCounter: Sendable {
                 var node = 0, length = 0, place = start
                 while length < lengths.upperBound, place < row.endIndex, let next = steps[Step(from: node, word: row[place])] {
                     (node, length) = (next, length + 1)
-                    if length >= shortest, columns[node] >= 0 { found(columns[node]) }
+                    if length >= shortest, grams[node] >= 0 { found(grams[node]) }
                     place += distance
                 }
             }

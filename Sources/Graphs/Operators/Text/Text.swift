@@ -13,7 +13,7 @@ enum Text {
         Classical.preparing(Tokenizer.name) { try Tokenizer($0) },
     ]
 
-    static let hasNone = "texts have no gradient; methods that only run the model (LIME, KernelSHAP, occlusion) work"
+    static let hasNone = "texts have no gradient"
 
     /// Throws when a tensor of texts would take more than one allocation may.
     static func check(count: Int, bytes: Int) throws {
@@ -82,7 +82,8 @@ enum Text {
         var rest = Substring(text).unicodeScalars.drop(while: isSpace), parts: [String] = []
         while !rest.isEmpty {
             guard parts.count < limit, let end = rest.firstIndex(where: isSpace) else {
-                parts.append(String(rest))
+                let spaces = rest.reversed().prefix(while: isSpace).count
+                parts.append(String(rest.dropLast(spaces)))
                 break
             }
             parts.append(String(rest[..<end]))
