@@ -53,6 +53,15 @@ static int32_t refuse(const void *bytes, size_t size, void *payload) {
     return 1;
 }
 
+/* Releases what a call has made. */
+static void give_back(const entry *e, word made) {
+    if (strcmp(e->name, "pellucid_runtime_create") == 0) pellucid_runtime_release((pellucid_runtime *)made);
+    else if (strcmp(e->name, "pellucid_options_create") == 0) pellucid_options_release((pellucid_options *)made);
+    else if (strncmp(e->name, "pellucid_model_load", 19) == 0) pellucid_model_release((pellucid_model *)made);
+    else if (strcmp(e->name, "pellucid_explain") == 0) pellucid_result_release((pellucid_result *)made);
+    else pellucid_tensor_release((pellucid_tensor *)made);
+}
+
 /* Calls an entry with its own arguments but one. */
 static void call(const entry *e, int changed, word value, int must_fail) {
     word a[MOST], made[64] = { 0 };
@@ -71,16 +80,10 @@ static void call(const entry *e, int changed, word value, int must_fail) {
             fprintf(stderr, "%s, argument %d is %lld: status %d, \"%s\"\n", e->name, changed, (long long)value, (int)status, message);
             exit(1);
         }
-        const int has_out = kinds[0] == OUT && a[0] == (word)made;
+        const char *out = strchr(kinds, OUT);
+        const int has_out = out != NULL && a[out - kinds] == (word)made;
         if (has_out) CHECK((status == PELLUCID_OK) == (made[0] != 0) && made[0] != 1);
-        if (has_out && made[0] != 0) {
-            /* Only the function of its own kind takes back what was made. */
-            pellucid_result_release((pellucid_result *)made[0]);
-            pellucid_model_release((pellucid_model *)made[0]);
-            pellucid_runtime_release((pellucid_runtime *)made[0]);
-            pellucid_options_release((pellucid_options *)made[0]);
-            pellucid_tensor_release((pellucid_tensor *)made[0]);
-        }
+        if (has_out) give_back(e, made[0]);
     }
     pellucid_tensor_release(room[0]);
     room[0] = NULL;
@@ -129,7 +132,7 @@ static void try_struct(const entry *e, int i) {
         copy[0] = (word)sizes[k];
         call(e, i, (word)copy, 1);
     }
-    memcpy((char *)copy + 1, (void *)e->arguments[i], 48);
+    memcpy((char *)copy + 1, (void *)e->arguments[i], *(const size_t *)e->arguments[i]);
     call(e, i, (word)copy + 1, 1);
 }
 

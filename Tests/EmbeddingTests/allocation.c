@@ -12,8 +12,16 @@ static atomic_long failures;
 
 typedef int allocate_fn(void **, size_t, size_t);
 
+#ifdef SANITIZED
+extern allocate_fn __interceptor_posix_memalign; /* the sanitizer's, whose name this program takes */
+#endif
+
 __attribute__((visibility("default"))) int posix_memalign(void **memory, size_t alignment, size_t size) {
+#ifdef SANITIZED
+    static allocate_fn *real = __interceptor_posix_memalign;
+#else
     static allocate_fn *real;
+#endif
     if (real == NULL) {
         void *symbol = dlsym(RTLD_NEXT, "posix_memalign");
         memcpy(&real, &symbol, sizeof real);
