@@ -83,7 +83,7 @@ final class LogReader: Sendable {
             } else {
                 nil
             }
-        case .optional(let item): (try Tensor(optional: item.flatMap { try tensor($0)?.0 }), false)
+        case .optional(let items): (try Tensor(optional: items.first.flatMap { try tensor($0)?.0 }), false)
         }
     }
 }

@@ -84,7 +84,7 @@ struct Trial {
         case .uniform(let shape, let range): try uniform(shape, range, seed: seed).converted(to: element)
         case .sequence(let items): try Tensor(sequence: items.enumerated().map { try constant($1, seed: seed + UInt64($0)) })
         case .map(let keys, let values): try Tensor(keys: constant(keys, seed: seed), values: constant(values, seed: seed))
-        case .optional(let item): try Tensor(optional: item.map { try constant($0, seed: seed) })
+        case .optional(let items): try Tensor(optional: items.first.map { try constant($0, seed: seed) })
         }
     }
 

@@ -99,7 +99,7 @@ struct RandomNode {
         case .map(let keys, let values):
             guard let keys = try tensor(keys), let values = try tensor(values) else { return nil }
             return try Tensor(keys: keys, values: values)
-        case .optional(let item): return try Tensor(optional: item.flatMap { try tensor($0) })
+        case .optional(let items): return try Tensor(optional: items.first.flatMap { try tensor($0) })
         }
     }
 

@@ -87,8 +87,8 @@ package struct Sample: Sendable {
         case sequence([Input])
         /// A constant map from the elements of the first input to those of the second.
         case map(Input, Input)
-        /// A constant optional; nil: without its element.
-        case optional(Input?)
+        /// A constant optional, of one element or none. (Swift 6.3 reads a missing element of an `Input?` here as a pointer.)
+        case optional([Input])
         case absent
     }
 

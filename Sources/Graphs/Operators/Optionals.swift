@@ -14,7 +14,7 @@ enum Optionals {
                 guard let x = c.constant(0) else { return [try .scalar(Truth(false))] }
                 return [try .scalar(Truth(x.type == .optional ? try x.optional() != nil : true))]
             }, vjp: Rule.zero, takesContainers: true,
-            samples: [Sample([.optional(.real(2))]), Sample([.optional(nil)]), Sample([.real(2)]), Sample([])]),
+            samples: [Sample([.optional([.real(2)])]), Sample([.optional([])]), Sample([.real(2)]), Sample([])]),
         Operator(
             "OptionalGetElement", arity: 1...1,
             infer: { c in
@@ -36,7 +36,7 @@ enum Optionals {
                         "OptionalGetElement has no gradient (\(noGradient)); methods that only run the model still work")
                 }
                 return [dy.first ?? nil]
-            }, takesContainers: true, samples: [Sample([.real(2, 3)]), Sample([.optional(.sequence([.real(1), .real(2)]))])]),
+            }, takesContainers: true, samples: [Sample([.real(2, 3)]), Sample([.optional([.sequence([.real(1), .real(2)])])])]),
     ]
 
     private static let noGradient = "whether the value is there follows from data"
