@@ -1,39 +1,30 @@
-internal import Glibc
-
 /// Numbers as ONNX's Cast writes and reads them, whatever the process's locale is.
 enum NumberText {
-    /// Digits that onnxruntime writes of floats of any width.
-    private static let precision = 8
-
-    /// As printf's `%.8g` in the C locale; `NaN`, `INF` and `-INF` for what is no number.
-    static func text(of x: Double) -> String {
+    /// The fewest digits that tell the number from its neighbours, as in ONNX's own data, plain from 1e-4 up to 1e16 and
+    /// without `.0`, as onnxruntime writes whole numbers; `NaN`, `INF` and `-INF` for what is no number.
+    static func text<T: BinaryFloatingPoint & CustomStringConvertible>(of x: T) -> String {
         if x.isNaN { return "NaN" }
         if x.isInfinite { return x < 0 ? "-INF" : "INF" }
-        guard let (digits, exponent) = scientific(x.magnitude) else { return x.description }
-        let sign = x.sign == .minus ? "-" : ""
-        guard exponent >= -4, exponent < precision else {
-            let tail = trimmed(digits.dropFirst())
-            let power = (exponent < 0 ? "-" : "+") + (abs(exponent) < 10 ? "0" : "") + String(abs(exponent))
-            return sign + digits.prefix(1) + (tail.isEmpty ? "" : "." + tail) + "e" + power
+        let (digits, exponent) = parts(x.magnitude.description), sign = x.sign == .minus ? "-" : ""
+        if exponent < -4 || exponent >= 16 {
+            let tail = digits.dropFirst(), power = (abs(exponent) < 10 ? "0" : "") + String(abs(exponent))
+            return sign + digits.prefix(1) + (tail.isEmpty ? "" : "." + tail) + "e" + (exponent < 0 ? "-" : "+") + power
         }
-        if exponent < 0 { return sign + "0." + String(repeating: "0", count: -exponent - 1) + trimmed(digits[...]) }
-        let tail = trimmed(digits.dropFirst(exponent + 1))
-        return sign + digits.prefix(exponent + 1) + (tail.isEmpty ? "" : "." + tail)
+        if exponent < 0 { return sign + "0." + String(repeating: "0", count: -exponent - 1) + digits }
+        let whole = exponent + 1
+        if digits.count <= whole { return sign + digits + String(repeating: "0", count: whole - digits.count) }
+        return sign + digits.prefix(whole) + "." + digits.dropFirst(whole)
     }
 
-    private static func trimmed(_ digits: Substring) -> String {
-        String(digits.prefix(digits.count - digits.reversed().prefix { $0 == "0" }.count))
-    }
-
-    /// The rounded digits, the first before the point, and the power of ten. printf's separator depends on the locale and is skipped.
-    private static func scientific(_ x: Double) -> (digits: String, exponent: Int)? {
-        var buffer = [CChar](repeating: 0, count: 64)
-        let count = withVaList([Int32(precision - 1), x]) { vsnprintf(&buffer, buffer.count, "%.*e", $0) }
-        let bytes = buffer.prefix(max(0, Int(count))).map { UInt8(bitPattern: $0) }
-        guard let mark = bytes.lastIndex(of: UInt8(ascii: "e")) else { return nil }
-        let digits = bytes[..<mark].filter { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
-        guard let exponent = Int(String(decoding: bytes[(mark + 1)...], as: UTF8.self)), digits.count == precision else { return nil }
-        return (String(decoding: digits, as: UTF8.self), exponent)
+    /// The digits of Swift's description, which are the fewest, and the power of ten of the first.
+    private static func parts(_ description: String) -> (digits: String, exponent: Int) {
+        let halves = description.split(separator: "e"), mantissa = halves.first.map(String.init) ?? "0"
+        let point = mantissa.prefix { $0 != "." }.count
+        let digits = mantissa.filter { $0 != "." }, zeros = digits.prefix { $0 == "0" }.count
+        guard zeros < digits.count else { return ("0", 0) }
+        let ended = digits.count - digits.reversed().prefix { $0 == "0" }.count
+        let power = halves.count > 1 ? Int(halves[1]) ?? 0 : 0
+        return (String(digits.prefix(ended).dropFirst(zeros)), point - 1 - zeros + power)
     }
 
     /// The number that a text with spaces around it says, in plain or scientific form, or `INF`, `NaN` in any case.
@@ -64,8 +55,10 @@ extension Tensor {
     /// Numbers as text.
     func formatted() throws -> Tensor {
         let texts =
-            if type.isFloat {
-                try doubles().map(NumberText.text)
+            if type == .float64 {
+                try array(Double.self).map { NumberText.text(of: $0) }
+            } else if type.isFloat {
+                try converted(to: .float32).array(Float.self).map { NumberText.text(of: $0) }
             } else if type == .uint64 {
                 try array(UInt64.self).map { String($0) }
             } else {

@@ -104,6 +104,7 @@ import Testing
         let unique = try run("Unique", [texts(["b", "a", "b", ""])])
         #expect(try unique[0].strings() == ["", "a", "b"])
         #expect(try unique[2].integers() == [2, 1, 2, 0])
+        #expect(try run("NonZero", [texts(["a", "", "b"])])[0].integers() == [0, 2])
         #expect(throws: Failure.self) { try run("Equal", [texts(["a"]), Tensor([1] as [Int64])]) }
         #expect(throws: Failure.self) { try run("Gather", [texts(["a"]), texts(["a"])]) }
         #expect(throws: Failure.self) { try run("Concat", [texts(["a"]), Tensor([1] as [Int64])], ["axis": .int(0)]) }
@@ -114,10 +115,13 @@ import Testing
             0, -0.0, 1, 1.5, 0.1, 3.14159265358979, 1e10, 123_456_789, 1e-5, 1e-4, 1e20, .nan, .infinity, -.infinity, 99_999_999, 1e-300,
         ]
         let expected = [
-            "0", "-0", "1", "1.5", "0.1", "3.1415927", "1e+10", "1.2345679e+08", "1e-05", "0.0001", "1e+20", "NaN", "INF", "-INF",
+            "0", "-0", "1", "1.5", "0.1", "3.14159265358979", "10000000000", "123456789", "1e-05", "0.0001", "1e+20", "NaN", "INF", "-INF",
             "99999999", "1e-300",
         ]
         #expect(try Tensor(numbers).converted(to: .string).strings() == expected)
+        let singles: [Float] = [0.6048455, 5.1, 1 / 3, 16_777_216, 1e16, -123_456.79, 100]
+        let short = ["0.6048455", "5.1", "0.33333334", "16777216", "1e+16", "-123456.79", "100"]
+        #expect(try Tensor(singles).converted(to: .string).strings() == short)
         #expect(try Tensor([UInt64.max]).converted(to: .string).strings() == ["18446744073709551615"])
         #expect(try Tensor([Truth(true), Truth(false)]).converted(to: .string).strings() == ["1", "0"])
         #expect(

@@ -101,7 +101,9 @@ extension Indexing {
 
     /// Places of the elements that are not zero.
     private static func whereTrue(_ x: Tensor) throws -> [Int] {
-        try x.converted(to: .bool).read(Truth.self) { x in x.indices.filter { x[$0].isTrue } }
+        // A text counts as zero when it is empty.
+        if x.type == .string { return try x.strings().enumerated().filter { !$1.isEmpty }.map(\.offset) }
+        return try x.converted(to: .bool).read(Truth.self) { x in x.indices.filter { x[$0].isTrue } }
     }
 
     // MARK: TopK
