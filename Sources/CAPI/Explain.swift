@@ -1,7 +1,6 @@
 public import CPellucid
 internal import Explainers
 internal import Runtime
-internal import Synchronization
 internal import Tensors
 
 /// The registry as C strings, made once and never freed: it is the same for the life of the process.

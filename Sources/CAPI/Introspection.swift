@@ -1,7 +1,6 @@
 public import CPellucid
 internal import Graphs
 internal import Runtime
-internal import Synchronization
 internal import Tensors
 
 /// The object behind `pellucid_model`, with the tables that introspection hands out.

@@ -1,6 +1,5 @@
 public import CPellucid
 internal import Runtime
-internal import Synchronization
 internal import Tensors
 
 /// The object behind `pellucid_options`; used by one thread at a time.

@@ -1,6 +1,5 @@
 public import CPellucid
 internal import CSupport
-internal import Synchronization
 internal import Tensors
 
 /// The object behind `pellucid_tensor`.

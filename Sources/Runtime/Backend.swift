@@ -1,7 +1,6 @@
 internal import CPellucid
 internal import CSupport
 internal import Graphs
-internal import Synchronization
 internal import Tensors
 
 /// A backend that has been opened for one runtime.

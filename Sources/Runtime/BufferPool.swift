@@ -1,5 +1,4 @@
 internal import CSupport
-internal import Synchronization
 internal import Tensors
 
 /// Memory of activations, kept for the next run: fresh pages cost more than the arithmetic of small layers.

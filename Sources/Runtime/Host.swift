@@ -1,6 +1,6 @@
 internal import CPellucid
 internal import CSupport
-internal import Synchronization
+internal import Tensors
 
 /// What a runtime offers its backends: worker threads, memory, a place for messages.
 final class Host: @unchecked Sendable {

@@ -1,5 +1,4 @@
 package import Graphs
-internal import Synchronization
 package import Tensors
 
 /// A loaded network: immutable, shared by any number of threads.

@@ -1,5 +1,4 @@
 internal import Graphs
-internal import Synchronization
 internal import Tensors
 
 extension Model {

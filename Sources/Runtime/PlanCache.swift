@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import Tensors
 
 /// The plans made last, by what they were asked for.
 final class PlanCache: Sendable {

@@ -1,6 +1,5 @@
 internal import BackendCPU
 internal import CPellucid
-internal import Synchronization
 internal import Tensors
 
 /// Worker threads and opened backends, shared by the models that are loaded with it.

@@ -60,7 +60,7 @@ class ProgramTest(unittest.TestCase):
         if SANITIZER:
             swift = Path(shutil.which(os.environ.get("SWIFT", "swift"))).resolve().parent
             compiler = swift / ("clang++" if "++" in compiler else "clang")
-            flags = [*flags, f"-fsanitize={SANITIZER}", "-DSANITIZED", "-g"]
+            flags = [*flags, f"-fsanitize={SANITIZER}", "-DSANITIZED", "-g", "-rdynamic"]
             if SANITIZER == "thread":
                 # Swift's ThreadSanitizer knows libdispatch, which nothing else here needs.
                 runtime = swift.parent / "lib" / "swift" / "linux"

@@ -44,6 +44,7 @@ int main(int argc, char **argv) {
     CHECK(argc == 3);
     for (int round = 0; round < 6; round++) {
         void *handle = dlopen(argv[1], RTLD_NOW | (round % 2 ? RTLD_GLOBAL : RTLD_LOCAL));
+        if (handle == NULL) fprintf(stderr, "%s\n", dlerror());
         CHECK(handle != NULL);
         use(handle, argv[2]);
         CHECK(dlclose(handle) == 0);

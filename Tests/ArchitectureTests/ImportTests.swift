@@ -13,7 +13,7 @@ import Testing
         "Tool": ["CPellucid", "CAPI", "ArgumentParser"],
         "Dylib": ["CAPI"],
     ]
-    private static let system: Set<String> = ["Glibc", "Synchronization"]
+    private static let system: Set<String> = ["Glibc"]
     private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
 

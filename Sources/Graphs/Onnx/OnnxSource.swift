@@ -1,4 +1,3 @@
-internal import Synchronization
 internal import Tensors
 
 /// The memory that a model was read from, and the folder of its external data.
