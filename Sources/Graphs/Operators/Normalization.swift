@@ -49,7 +49,6 @@ enum Normalization {
     private static let batch = Operator(
         "BatchNormalization", arity: 5...5,
         infer: { c in
-            if c.flag("training_mode") { throw Failure.unsupported("training_mode is 1, expected a network for inference") }
             return try channelTypes(c, ["scale", "bias", "mean", "variance"])
         },
         compute: { c in
@@ -94,9 +93,10 @@ enum Normalization {
         return [dx, try g.div(product, deviation), bias, try g.neg(g.mul(bias, factor)), dVariance]
     }
 
-    /// Before opset 14 more outputs meant training; before 9, `spatial` = 0 meant statistics for each element.
+    /// From 7 to 13 more outputs meant training; before 9, `spatial` = 0 meant statistics for each element.
     private static func lowerBatch(_ l: inout Lowerer, _ n: Node) throws {
-        guard n.attributes["training_mode"]?.int ?? 0 == 0, n.outputs.dropFirst().allSatisfy({ $0 == nil }) else {
+        if n.attributes["training_mode"]?.int ?? 0 != 0 { return try lowerTrainingBatch(&l, n) }
+        guard n.outputs.dropFirst().allSatisfy({ $0 == nil }) else {
             throw Failure.unsupported("the node trains (it has \(n.outputs.count) outputs), expected a network for inference")
         }
         let isSpatial = l.opset >= 9 || n.attributes["spatial"]?.int ?? 1 != 0
@@ -111,6 +111,24 @@ enum Normalization {
         let deviation = try l.emit("Sqrt", [l.emit("Add", [variance, l.emit("CastLike", [epsilon, x])])])
         let ratio = try l.emit("Div", [l.emit("Sub", [x, n.inputs[3]]), deviation])
         try l.emit("Add", [l.emit("Mul", [ratio, n.inputs[1]]), n.inputs[2]], to: Array(n.outputs.prefix(1)))
+    }
+
+    /// With the batch's own statistics, which also move the given ones (opset 14, training_mode).
+    private static func lowerTrainingBatch(_ l: inout Lowerer, _ n: Node) throws {
+        let x = try l.required(n, 0), rank = try l.rank(x), axes = try l.vector((0..<rank).filter { $0 != 1 })
+        let mean = try l.emit("ReduceMean", [x, axes])
+        let centred = try l.emit("Sub", [x, mean])
+        let variance = try l.emit("ReduceMean", [l.emit("Mul", [centred, centred]), axes])
+        let statistics = try [mean, variance].map { try l.reshape($0, [-1]) }
+        let epsilon = n.attributes["epsilon"] ?? .float(1e-5), momentum = n.attributes["momentum"]?.float ?? 0.9
+        for (index, own) in statistics.enumerated() {
+            guard let output = n.outputs.dropFirst(index + 1).first, let output else { continue }
+            let given = try l.required(n, 3 + index), element = try l.element(given), found = try l.cast(own, element)
+            let kept = try l.emit("Mul", [given, l.number(momentum, like: given)])
+            try l.emit("Add", [kept, l.emit("Mul", [found, l.number(1 - momentum, like: given)])], to: [output])
+        }
+        let inputs = try [x, l.required(n, 1), l.required(n, 2)] + statistics
+        try l.emit("BatchNormalization", inputs, to: Array(n.outputs.prefix(1)), ["epsilon": epsilon])
     }
 
     // MARK: InstanceNormalization, GroupNormalization
