@@ -93,7 +93,6 @@ func tests() -> [Target] {
         .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
         .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "Graphs", "Tensors"]),
         .testTarget(name: "ExplainersTests", dependencies: ["Explainers", "Runtime", "Graphs", "Tensors"]),
-        .testTarget(name: "ConformanceTests", dependencies: ["Runtime", "Graphs", "Tensors"], exclude: ["manifest.txt"]),
         // Debian's libonnx, to compare our reader with.
         .target(name: "OnnxOracle", path: "Tests/OnnxOracle", linkerSettings: [.linkedLibrary("onnx_proto"), .linkedLibrary("protobuf")]),
         .testTarget(name: "GraphsTests", dependencies: ["Graphs", "Tensors", "OnnxOracle"]),

@@ -7,7 +7,7 @@ from typing import Dict, NamedTuple, Set, Tuple
 
 FOLDER = Path(__file__).resolve().parent
 #: What a line of the manifest may excuse.
-KINDS = ("skip", "gradient", "tolerance")
+KINDS = ("skip", "gradient", "tolerance", "types")
 
 
 class Manifest(NamedTuple):
@@ -15,12 +15,13 @@ class Manifest(NamedTuple):
 
     skip: Dict[str, str]  #: does not pass
     gradient: Dict[str, str]  #: has no gradient, or one that differs from differences; by case, or by operator where refused
+    types: Dict[str, str]  #: by operator, with a comma and an element type: does not work in it
     tolerance: Dict[str, Tuple[float, float]]  #: passes with these relative and absolute tolerances only
 
     @classmethod
     def read(cls, path: Path = FOLDER / "manifest.txt") -> Manifest:
         """Lines are `case  skip: reason`, `case|operator  gradient: reason` or `case  tolerance 1e-2 1e-6: reason`; `#` begins a comment."""
-        result = cls({}, {}, {})
+        result = cls({}, {}, {}, {})
         for number, line in enumerate(path.read_text().splitlines(), 1):
             if line.strip() and not line.startswith("#"):
                 result._add(line, f"{path.name}, line {number}")

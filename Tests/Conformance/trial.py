@@ -6,8 +6,12 @@ from typing import Any, Dict, List, NamedTuple, Sequence
 
 import onnx
 import pellucid
+from pellucid import _abi
+from pellucid._library import library
 from cases import Case, DataSet, feeds, run_model
 from comparison import difference
+from double import is_real
+from element_types import Verdict, check_types
 from gradients import Gradient, check_gradient
 
 #: What a model is loaded with. The first is the oracle: plain loops, the graph as the file has it.
@@ -25,16 +29,39 @@ class Outcome(NamedTuple):
     problems: List[str]  #: empty: the case passes
     gradient: Gradient
     operators: List[str]  #: those of the file's graph, with their domains
+    place: str  #: what computes the case's only node by default: "cpu", "reference", or nothing where there are several nodes
+    types: List[Verdict]  #: where they are asked for
 
 
-def run_case(case: Case, rtol: float, atol: float) -> Outcome:
+def run_case(case: Case, rtol: float, atol: float, with_types: bool) -> Outcome:
     """Runs the case in all configurations, and differentiates it where it passes."""
     model, data = case.load()
     operators = sorted({f"{node.domain}:{node.op_type}" if node.domain else node.op_type for node in model.graph.node})
     problems = find_problems(model, data, rtol, atol)
     # The light models are too large to differ element by element; the golden tests differentiate such models.
     is_differentiated = not problems and case.series != "light"
-    return Outcome(problems, check_gradient(case) if is_differentiated else Gradient("none"), operators)
+    gradient = check_gradient(case) if is_differentiated else Gradient("none")
+    types = check_types(case) if with_types and not problems else []
+    return Outcome(problems, gradient, operators, "" if problems else find_place(model, data), types)
+
+
+def find_place(model: onnx.ModelProto, data: List[DataSet]) -> str:
+    """Where the only node runs by default, as the library logs it: `plan for …: cpu: Conv 1; reference: Less 2`."""
+    if len(model.graph.node) != 1 or not all(is_single(value) for value in data[0][0]):
+        return ""
+    runtime = pellucid.Runtime(threads=1, plugins=False)
+    lines: List[str] = []
+    log = _abi.LogFn(lambda level, text, payload: lines.append(text.decode()))
+    library().pellucid_runtime_set_logger(runtime.handle, log, None)
+    run_model(pellucid.load(model.SerializeToString(), runtime=runtime, passes="none"), feeds(model, data[0][0]))
+    library().pellucid_runtime_set_logger(runtime.handle, _abi.LogFn(), None)
+    text = " ".join(line for line in lines if line.startswith("plan for"))
+    return "reference" if "reference: " in text or "interpreter: " in text else "cpu"
+
+
+def is_single(value: Any) -> bool:
+    """False for real numbers that are not of float32, which the default backend computes in."""
+    return not is_real(value) or value.dtype.name == "float32"
 
 
 def find_problems(model: onnx.ModelProto, data: List[DataSet], rtol: float, atol: float) -> List[str]:

@@ -19,6 +19,8 @@ enum Attention {
         if let past = optional(n, 5) { v = try l.emit("Concat", [past, v], ["axis": .int(2)]) }
         try pass(&l, k, to: n, 1)
         try pass(&l, v, to: n, 2)
+        // The values may be of another type (T2 in ONNX); the answer is of the queries'.
+        v = try l.cast(v, l.element(q))
         let bias = try AttentionBias.make(&l, n, q: q, k: k)
         let width = try size(l, q, 3)
         let scale = n.attributes["scale"]?.float ?? 1 / Double(width).squareRoot()
