@@ -171,7 +171,9 @@ import Testing
         #expect(!found.isZero)
     }
 
-    @Test(arguments: [("squeezenet1_1.onnx", [1, 3, 227, 227]), ("efficientnet_lite0.onnx", [1, 3, 224, 224]), ("fashion_cnn_gap.onnx", [1, 1, 28, 28])])
+    @Test(arguments: [
+        ("squeezenet1_1.onnx", [1, 3, 227, 227]), ("efficientnet_lite0.onnx", [1, 3, 224, 224]), ("fashion_cnn_gap.onnx", [1, 1, 28, 28]),
+    ])
     func convolutional(_ file: String, _ shape: [Int]) throws {
         let found = try structure(file, shape)
         #expect(found.layout == "nchw" && found.map.count == 4 && found.map[2] == found.map[3])
