@@ -11,7 +11,7 @@ func guarded(_ body: () throws -> Void) -> pellucid_status {
         support_set_message("")
         return pellucid_status(PELLUCID_OK)
     } catch {
-        support_set_message((error as? Failure)?.message ?? "\(error)")
+        support_set_message(((error as? Failure)?.message ?? "\(error)").withoutNul)
         return (error as? Failure)?.kind.rawValue ?? pellucid_status(PELLUCID_E_FAILED)
     }
 }
@@ -88,7 +88,7 @@ final class Arena: @unchecked Sendable {
 
     deinit { for block in blocks { support_deallocate(block) } }
 
-    func text(_ string: String) -> UnsafePointer<CChar>? { UnsafePointer(copy(Array(string.utf8CString))) }
+    func text(_ string: String) -> UnsafePointer<CChar>? { UnsafePointer(copy(Array(string.withoutNul.utf8CString))) }
 
     func copy<T>(_ elements: [T]) -> UnsafeMutablePointer<T>? {
         guard !elements.isEmpty, let block = support_allocate(MemoryLayout<T>.stride * elements.count) else { return nil }
@@ -97,6 +97,11 @@ final class Arena: @unchecked Sendable {
         start.initialize(from: elements, count: elements.count)
         return start
     }
+}
+
+extension String {
+    /// What C can read to its end: names out of a file may hold NUL, which would cut a message short.
+    fileprivate var withoutNul: String { utf8.contains(0) ? String(map { $0 == "\0" ? "\u{FFFD}" : $0 }) : self }
 }
 
 /// Where the caller wants a result.

@@ -102,6 +102,11 @@ class HostileTest(unittest.TestCase):
             with self.subTest(name), self.assertRaises(pellucid.PellucidError):
                 pellucid.load(data).run({})
 
+    def test_a_name_with_nul_does_not_cut_the_message(self):
+        body = graph([node("\0Relu", ["x"], ["y"], name="\0n")], [value("x", FLOAT, [2, 3])], [value("y", FLOAT, None)])
+        with self.assertRaisesRegex(pellucid.UnsupportedError, "Relu.* is not supported"):
+            pellucid.load(model(body))
+
     def test_a_loop_without_end_meets_its_deadline(self):
         for name, data in {"one": loop(), "nested": nested_loop(4)}.items():
             with self.subTest(name):
