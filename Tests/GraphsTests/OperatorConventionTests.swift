@@ -90,6 +90,23 @@ import Testing
         #expect(throws: Failure.self) { try run("BatchNormalization", [x] + ones, opset: 9, outputs: 3) }
     }
 
+    /// Exporters write `if the axis is 1 then Squeeze else Identity` for sizes that never come.
+    @Test func aBranchThatDoesNotFitTheSizesFailsOnlyWhenItIsTaken() throws {
+        func branch(_ op: String, _ attributes: [String: Attribute] = [:]) -> Attribute {
+            var graph = Graph()
+            graph.inputs = [graph.add("x")]
+            graph.outputs = [graph.add("y")]
+            graph.nodes = [Node(op: op, name: op, inputs: graph.inputs, outputs: graph.outputs, attributes: attributes)]
+            return .graph(graph)
+        }
+        let attributes: [String: Attribute] = [
+            "then_branch": branch("Squeeze", ["axes": .ints([0])]), "else_branch": branch("Relu"),
+        ]
+        let x = try Tensor([Float(-1), 2])
+        #expect(try run("If", [Tensor([Truth(false)]), x], opset: 11, attributes)[0].array(Float.self) == [0, 2])
+        #expect(throws: Failure.self) { try run("If", [Tensor([Truth(true)]), x], opset: 11, attributes) }
+    }
+
     @Test func groupNormalizationAtOpset18ScalesGroups() throws {
         let x = try Tensor((0..<8).map { Float($0 * $0) }, [1, 4, 2])
         let old = try run("GroupNormalization", [x, Tensor([Float(2), 3]), Tensor([Float(0), 1])], opset: 18, ["num_groups": .int(2)])[0]

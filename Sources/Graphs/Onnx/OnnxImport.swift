@@ -269,6 +269,7 @@ struct GraphImporter {
             }
         }
         if node.op != "If" { attributes[Control.captured] = .int(captures.values.count) }
+        var contradiction: Failure?
         for attribute in node.attributes where !attribute.graphs.isEmpty {
             guard case .graph(let body) = attribute.value else {
                 throw Failure.unsupported("attribute '\(attribute.name)': lists of graphs are not supported")
@@ -277,9 +278,16 @@ struct GraphImporter {
                 throw Failure.parse("'\(attribute.name)' has \(body.outputs.count) outputs, the node has \(node.outputs.count)")
             }
             var importer = GraphImporter(operators: lowerer.operators)
+            importer.stored = stored
             do {
                 attributes[attribute.name] = .graph(try importer.run(body, formals: formals, captures: captures))
-            } catch let failure as Failure { throw failure.at("'\(attribute.name)'") }
+            } catch let failure as Failure {
+                let failure = failure.at("'\(attribute.name)'")
+                guard node.op == "If", failure.kind == .shape, contradiction == nil else { throw failure }
+                contradiction = failure
+                let outputs = body.outputs.count
+                attributes[attribute.name] = .graph(.impossible(inputs: captures.values.count, outputs: outputs, failure.message))
+            }
         }
     }
 

@@ -7,6 +7,7 @@ internal import Tensors
 /// ONNX: If, Loop (opset 1 and up), Scan (8 and up), SequenceMap (17 and up).
 enum Control {
     static let operators: [Operator] = [
+        impossible,
         Operator(
             "If", arity: 1...Int(Int32.max), infer: { try branchTypes($0) },
             compute: { c in
@@ -61,13 +62,29 @@ enum Control {
                 return type
             }
         }
-        let a = try types(of: branch(c.node, true), c), b = try types(of: branch(c.node, false), c)
+        let either = try possibleTypes(c)
+        guard let a = either.first, let b = either.last else { throw NotYetKnown() }
         guard a.count == b.count else { throw Failure.invalid("branches of \(a.count) and \(b.count) outputs") }
         return try zip(a, b).map { a, b in
             guard let a, let b else { throw NotYetKnown() }
             guard let joined = a.joined(with: b) else { throw Failure.invalid("branches give \(a.element) and \(b.element)") }
             return joined
         }
+    }
+
+    /// Types of the branches that the sizes allow; throws where neither is one.
+    private static func possibleTypes(_ c: Inference) throws -> [[TensorType?]] {
+        var result: [[TensorType?]] = []
+        var contradiction: Failure?
+        for condition in [true, false] {
+            let branch = try branch(c.node, condition)
+            if branch.isImpossible { continue }
+            do { result.append(try types(of: branch, c)) } catch let failure as Failure where failure.kind == .shape {
+                contradiction = failure
+            }
+        }
+        if result.isEmpty, let contradiction { throw contradiction }
+        return result
     }
 
     private static func types(of branch: Graph, _ c: Inference) throws -> [TensorType?] {
@@ -99,15 +116,28 @@ enum Control {
         let seeds = seeded.compactMap { dy[$0] }
         var attributes: [String: Attribute] = [:]
         for condition in [true, false] {
-            var inner = try typed(branch(n, condition), types, g.operators)
-            if inner.hasControlFlow { try inner.unroll(operators: g.operators, limit: Unroller.derivativeLimit) }
-            let derivative = try derivative(of: inner, outputs: seeded, seedTypes: seeds.map { g.graph[$0].type }, reals, g.operators)
+            let derivative = try possibleDerivative(
+                of: branch(n, condition), types, outputs: seeded, seedTypes: seeds.map { g.graph[$0].type }, reals, g.operators)
             attributes[condition ? "then_branch" : "else_branch"] = .graph(derivative)
         }
         let gradients = try g.emit("If", [n.inputs[0]] + captured + seeds.map { $0 }, attributes, outputs: reals.count)
         var result = [ValueID?](repeating: nil, count: n.inputs.count)
         for (place, gradient) in zip(reals, gradients) { result[place + 1] = gradient }
         return result
+    }
+
+    /// The same as `derivative`; of a branch that the sizes do not allow, a graph that fails when it runs.
+    private static func possibleDerivative(
+        of branch: Graph, _ types: [TensorType?], outputs: [Int], seedTypes: [TensorType?], _ reals: [Int], _ operators: OperatorSet
+    ) throws -> Graph {
+        do {
+            guard !branch.isImpossible else { throw Failure.shape("the branch does not fit the sizes") }
+            var inner = try typed(branch, types, operators)
+            if inner.hasControlFlow { try inner.unroll(operators: operators, limit: Unroller.derivativeLimit) }
+            return try derivative(of: inner, outputs: outputs, seedTypes: seedTypes, reals, operators)
+        } catch let failure as Failure where failure.kind == .shape {
+            return .impossible(inputs: types.count + seedTypes.count, outputs: reals.count, failure.message)
+        }
     }
 
     /// The graph from a branch's inputs and the gradients of `outputs` to the gradients of the inputs `reals`.
