@@ -116,13 +116,20 @@ package final class Request {
         return try fixedTarget()
     }
 
+    /// True for an input with an entry for each image along its first axis: not by chance, where the file fixes its size.
+    private func hasImages(_ name: String, _ tensor: Tensor) -> Bool {
+        guard tensor.shape.first == images, images > 0 else { return false }
+        let declared = model.type(of: name)?.dims?.first?.value
+        return declared == nil || declared == model.type(of: input)?.dims?.first?.value
+    }
+
     /// Feeds of one image with other versions of the explained input, the other inputs repeated.
     package func feeds(image: Int, _ versions: Tensor) throws -> [String: Tensor] {
         let count = versions.shape.first ?? 1
         return try Dictionary(
             uniqueKeysWithValues: feeds.map { name, tensor in
                 if name == input { return (name, versions) }
-                guard tensor.shape.first == images, images > 0 else { return (name, tensor) }
+                guard hasImages(name, tensor) else { return (name, tensor) }
                 let one = try tensor.sliced(0, image..<(image + 1))
                 return (name, try one.broadcast(to: [count] + one.shape.dropFirst()))
             })
@@ -151,6 +158,8 @@ package final class Request {
 
     /// Versions that may be held in memory at once: batches of them are made, evaluated and folded into the result.
     package func chunk(of total: Int) throws -> Int {
+        // An input whose images lie along another axis, as the state of a recurrent network, cannot be repeated along the first.
+        guard feeds.allSatisfy({ $0.key == input || $0.value.shape.isEmpty || hasImages($0.key, $0.value) }) else { return 1 }
         if let batchSize { return min(batchSize, total) }
         let bytes = (try x).count / max(1, images) * 4
         return max(1, min(total, 16, memory / max(1, bytes * 8)))

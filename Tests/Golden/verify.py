@@ -237,16 +237,51 @@ def fits(info, shape):
 
 
 def models(report, options):
-    """Models of Tests/Fixtures/models: onnxruntime's outputs on real input, one and four at a time."""
+    """Models of Tests/Fixtures/models and of `real_models.py`: onnxruntime's outputs on real input, and explanations."""
     for name, make in REAL_INPUTS.items():
         found = [folder / name for folder in (FIXTURES / "models", *options.more) if (folder / name).exists()]
         if not found:
+            report.skipped += 1
+            print(f"skip {name}: not there; real_models.py fetches it", flush=True)
             continue
         model, reference = Lazy(lambda: load(found[0], options)), Lazy(lambda: Reference(found[0]))
-        feeds = make()
-        for count in (1, 4):
-            some = {k: v if v.ndim == 0 else v[:, :count] if k == "state" else v[:count] for k, v in feeds.items()} if isinstance(feeds, dict) else feeds[:count]
+        for count in (1,) if name in SINGLE else (1, 4):
+            some = part(make(), count)
             report.check(name, f"forward, {count} at a time", lambda: pairs(model.get().run(some), reference.get().run(some)), FORWARD)
+        if not options.references and name not in UNEXPLAINED:
+            for method in explaining_methods(make()):
+                report.check(name, method, lambda: explained(model.get(), method, part(make(), 1)), FORWARD)
+
+
+def part(feeds, count):
+    """The first inputs of a batch; a recurrent state has its streams along the second axis."""
+    if not isinstance(feeds, dict):
+        return feeds[:count]
+    return {key: value if value.ndim == 0 else value[:, :count] if key in ("state", "h", "c") else value[:count] for key, value in feeds.items()}
+
+
+def explaining_methods(feeds):
+    """One method by gradients where the input is continuous, and one that only runs the model, where there is one."""
+    import pellucid
+
+    first = next(iter(feeds.values())) if isinstance(feeds, dict) else feeds
+    by_gradient = ["integrated-gradients"] if first.dtype.kind == "f" else ["grad-cam"]
+    black_box = [method for method in ("occlusion", "kernel-shap", "rise", "lime") if method in pellucid.methods()]
+    return by_gradient + black_box[:1]
+
+
+def explained(model, method, feeds):
+    """The explanation's map against itself with what is not finite taken away: an explanation exists, and is not all zero."""
+    output = next((value.name for value in model.outputs if "float" in (value.dtype or "")), None)
+    x = feeds if isinstance(feeds, dict) and len(feeds) > 1 else next(iter(feeds.values())) if isinstance(feeds, dict) else feeds
+    answer = model.run(x, want=[output])[output]
+    import pellucid
+
+    target = None if answer.ndim == 2 and answer.shape[1] > 1 else pellucid.Target.weights(np.ones(answer.shape, np.float32), score="output")
+    values = np.asarray(model.explain(method, x, target, output=output).map)
+    if not np.abs(values).max() > 0:
+        raise ValueError("the map is all zero")
+    return [(values, np.nan_to_num(values))]
 
 
 def photos(width, height=None, mean=(0.0, 0.0, 0.0), scale=(1.0, 1.0, 1.0), bgr=False):
@@ -279,6 +314,30 @@ def numbers(count):
     return np.random.default_rng(3).uniform(-1, 1, (4, count)).astype(np.float32)
 
 
+def page(width, height):
+    """Four lines of text in black on white."""
+    from PIL import Image, ImageDraw
+
+    lines = []
+    for text in ("Region-based segmentation", "Explanations 2026", "onnxruntime", "what a network saw"):
+        image = Image.new("RGB", (width, height), "white")
+        ImageDraw.Draw(image).text((8, height // 4), text, "black", font_size=height // 2)
+        lines.append((np.asarray(image, np.float32) / 255 - 0.5) / 0.5)
+    return np.ascontiguousarray(np.stack(lines).transpose(0, 3, 1, 2))
+
+
+def speech(seconds=576):
+    """Four stretches of a voiced sound: a buzz through two resonances, louder and louder."""
+    time_ = np.arange(4 * seconds) / 16000
+    voice = sum(np.sin(2 * np.pi * 120 * k * time_) * (np.exp(-((120 * k - 700) / 300) ** 2) + np.exp(-((120 * k - 1200) / 300) ** 2)) for k in range(1, 30))
+    sound = (voice / np.abs(voice).max() * np.linspace(0.1, 0.8, len(time_))).astype(np.float32).reshape(4, seconds)
+    return dict(input=sound, state=np.zeros((2, 4, 128), np.float32), sr=np.array(16000, np.int64))
+
+
+def frames():
+    return dict(input=speech()["input"], h=np.zeros((1, 1, 128), np.float32), c=np.zeros((1, 1, 128), np.float32))
+
+
 IMAGENET = dict(mean=(123.675, 116.28, 103.53), scale=(58.395, 57.12, 57.375))
 REAL_INPUTS = {
     "efficientnet_lite0.onnx": lambda: photos(224, mean=(127,) * 3, scale=(128,) * 3),
@@ -294,7 +353,26 @@ REAL_INPUTS = {
     "silero_vad_16k_op15.onnx": lambda: dict(input=numbers(576), state=np.zeros((2, 4, 128), np.float32), sr=np.array(16000, np.int64)),
     "surfaces_gbr_mlp.onnx": lambda: numbers(4),
     "tree_ensemble.onnx": lambda: numbers(4),
+    # Of real_models.py
+    "rapidocr_det.onnx": lambda: page(320, 64),
+    "rapidocr_rec.onnx": lambda: page(320, 48),
+    "silero_vad.onnx": speech,
+    "silero_vad_half.onnx": lambda: {key: value for key, value in speech().items() if key != "sr"},
+    "silero_vad_op18_ifless.onnx": speech,
+    "silero_vad_openvino_16k.onnx": lambda: {key: value for key, value in speech().items() if key != "sr"},
+    "silero_vad_16k_sequence.onnx": frames,
+    "vit_s_focus.onnx": lambda: photos(224, **IMAGENET),
+    "surfaces_knn_classifier.onnx": lambda: numbers(4),
+    "surfaces_knn_regressor.onnx": lambda: numbers(4),
+    "mtcnn_pnet.onnx": lambda: photos(96, mean=(127.5,) * 3, scale=(128,) * 3),
+    "mtcnn_rnet.onnx": lambda: photos(24, mean=(127.5,) * 3, scale=(128,) * 3),
+    "efficientnet_lite1.onnx": lambda: photos(240, mean=(127,) * 3, scale=(128,) * 3),
+    "efficientnet_lite2.onnx": lambda: photos(260, mean=(127,) * 3, scale=(128,) * 3),
 }
+#: A classifier of trees has no gradient, and its label comes before its scores.
+UNEXPLAINED = {"tree_ensemble.onnx"}
+#: Takes one stream at a time.
+SINGLE = {"silero_vad_openvino_16k.onnx"}
 
 
 # Golden data

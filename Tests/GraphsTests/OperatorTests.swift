@@ -4,7 +4,8 @@ import Testing
 
 /// What every operator of the library must fulfil on each of its samples.
 @Suite struct OperatorTests {
-    static let names = OperatorSet.standard.all.map(\.name)
+    /// All but the one that stands for what cannot be computed.
+    static let names = OperatorSet.standard.all.map(\.name).filter { $0 != "Impossible" }
 
     private func each(_ name: String, _ body: (Operator, Int) throws -> Void) throws {
         let op = try #require(OperatorSet.standard[name])

@@ -262,5 +262,17 @@ class ControlTest(ModelTest):
         self.assertTrue(seen)
 
 
+class RecurrentTest(unittest.TestCase):
+    """A network whose state has its streams along the second axis."""
+
+    def test_a_state_is_not_repeated_along_its_layers(self):
+        model = pellucid.load(MODELS / "silero_vad_16k_op15.onnx", threads=2)
+        sound = np.random.default_rng(5).standard_normal((1, 576)).astype(np.float32)
+        feeds = {"input": sound, "state": np.zeros((2, 1, 128), np.float32), "sr": np.array(16000)}
+        explanation = model.explain("integrated-gradients", feeds, n_steps=20)
+        self.assertEqual(explanation.map.shape, sound.shape)
+        self.assertGreater(np.abs(explanation.map).max(), 0)
+
+
 if __name__ == "__main__":
     unittest.main()
