@@ -136,6 +136,11 @@ class ExplainTest(ModelTest):
 class ControlTest(ModelTest):
     """Long calls: smoothgrad with many samples."""
 
+    def setUp(self):
+        super().setUp()
+        # A shell starts what runs in its background with interrupts ignored.
+        self.addCleanup(signal.signal, signal.SIGINT, signal.signal(signal.SIGINT, signal.default_int_handler))
+
     def explain(self, **more):
         return self.model.explain("smoothgrad", self.x, target=1, n_samples=5000, **more)
 
@@ -235,7 +240,8 @@ class ControlTest(ModelTest):
 
     def test_interrupt_of_a_process(self):
         program = (
-            "import sys, numpy, pellucid\n"
+            "import signal, sys, numpy, pellucid\n"
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
             f"model = pellucid.load({str(SMALL_MODEL)!r})\n"
             "x = numpy.ones((2, 1, 28, 28), 'float32')\n"
             "print('ready', flush=True)\n"
