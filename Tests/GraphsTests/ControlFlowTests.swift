@@ -13,7 +13,11 @@ import Testing
         graph.inputs = inputs.map { graph.add($0.0, type: $0.1) }
         for (name, tensor) in constants.sorted(by: { $0.key < $1.key }) { _ = graph.constant(tensor, name) }
         for sketch in nodes {
-            let read = try sketch.inputs.map { name in try name.isEmpty ? nil : #require(graph.id(of: name)) }
+            let read = try sketch.inputs.map { name -> ValueID? in
+                guard !name.isEmpty else { return nil }
+                let known: ValueID = try #require(graph.id(of: name))
+                return known
+            }
             let written = sketch.outputs.map { graph.add($0) }
             let node = Node(op: sketch.op, name: sketch.outputs[0], inputs: read, outputs: written, attributes: sketch.attributes)
             graph.nodes.append(node)

@@ -110,7 +110,7 @@ extension Control {
             ? [TensorType?](repeating: nil, count: stacks.count)
             : settled(
                 form.body, [], states.map { TensorType(of: $0) },
-                try sequences.map { TensorType($0.type, shape: Array($0.shape.dropFirst())) } + captured.map { TensorType(of: $0) },
+                sequences.map { TensorType($0.type, shape: Array($0.shape.dropFirst())) } + captured.map { TensorType(of: $0) },
                 firstOutput: 0
             ).dropFirst(form.states).map { $0 }
         return try states
