@@ -18,7 +18,7 @@ import Testing
 
     init() throws {
         golden = try GoldenCase("cnn")
-        model = try Model(path: golden.path("model.onnx"), runtime: try Runtime(), options: Options())
+        model = try golden.model()
         x = try golden.tensor("x")
     }
 

@@ -79,4 +79,5 @@ struct GoldenCase {
 
     func layer(_ name: String, in model: String) -> String { layers[name]?[model] ?? name }
     func path(_ model: String) -> String { home.appendingPathComponent(model).path }
+    func model(_ file: String = "model.onnx") throws -> Model { try Model(path: path(file), runtime: try Runtime(), options: Options()) }
 }

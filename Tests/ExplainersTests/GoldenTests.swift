@@ -15,7 +15,7 @@ import Testing
 
     @Test(arguments: cases) func agreesWithTheReference(_ name: String, _ file: String) throws {
         let golden = try GoldenCase(name)
-        let model = try Model(path: golden.path(file), runtime: try Runtime(), options: Options())
+        let model = try golden.model(file)
         var compared = 0
         for check in golden.checks {
             guard let got = try compute(check, golden, file, model) else { continue }

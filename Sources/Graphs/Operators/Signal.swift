@@ -172,6 +172,15 @@ private struct FourierPlan {
         _ = try Shape.count(output)
     }
 
+    /// The result is a real signal, of whose spectrum one half is given.
+    private var isReal: Bool { isInverse && isOneSided }
+    private var scale: Double { isInverse ? 1 / Double(length) : 1 }
+    /// Numbers of an entry of the input: its real part, and the imaginary one where it is given.
+    private var parts: Int { input[input.count - 1] }
+    /// Entries of a line that count, and entries of a line of the result.
+    private var used: Int { min(input[axis], isReal ? length / 2 + 1 : length) }
+    private var bins: Int { output[axis] }
+
     /// Calls `body` with the first element of every line of both tensors.
     private func forEachLine(_ body: (_ from: Int, _ to: Int) throws -> Void) throws {
         let inner = try Shape.count(Array(input[(axis + 1)..<(input.count - 1)])), outer = try Shape.count(Array(input[..<axis]))
@@ -187,9 +196,7 @@ private struct FourierPlan {
     private func pitch(_ shape: [Int]) -> Int { shape[(axis + 1)...].reduce(1, *) }
 
     func apply(_ x: Tensor) throws -> Tensor {
-        let transform = try FourierTransform(length), scale = isInverse ? 1 / Double(length) : 1
-        let (from, to) = (pitch(input), pitch(output)), parts = input[input.count - 1], bins = output[axis]
-        let isReal = isInverse && isOneSided, used = min(input[axis], isReal ? length / 2 + 1 : length)
+        let transform = try FourierTransform(length), (from, to) = (pitch(input), pitch(output))
         return try x.read(Double.self) { x in
             try Tensor.make(output, Double.self) { y in
                 var re = [Double](repeating: 0, count: length), im = re
@@ -213,9 +220,7 @@ private struct FourierPlan {
 
     /// The transposed sums.
     func adjoint(_ dy: Tensor) throws -> Tensor {
-        let transform = try FourierTransform(length), scale = isInverse ? 1 / Double(length) : 1
-        let (from, to) = (pitch(output), pitch(input)), parts = input[input.count - 1], bins = output[axis]
-        let isReal = isInverse && isOneSided, used = min(input[axis], isReal ? length / 2 + 1 : length)
+        let transform = try FourierTransform(length), (from, to) = (pitch(output), pitch(input))
         return try dy.read(Double.self) { dy in
             try Tensor.make(input, Double.self) { dx in
                 dx.initialize(repeating: 0)
