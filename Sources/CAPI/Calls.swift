@@ -33,7 +33,7 @@ extension Target {
         var defaults = pellucid_target()
         defaults.struct_size = MemoryLayout<pellucid_target>.size
         let given = try read(pointer, default: defaults, "target")
-        let scores: [Target.Score] = [.logit, .probability, .output]
+        let scores: [Target.Score] = [.auto, .logit, .probability, .output]
         guard scores.indices.contains(Int(given.score)) else { throw Failure.invalid("target score \(given.score) is not known") }
         let output = try given.output.map { try text($0, "target output") }
         self.init(try Target.kind(given), score: scores[Int(given.score)], output: output)

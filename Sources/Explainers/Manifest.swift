@@ -25,6 +25,7 @@ struct Manifest {
             "scores": .array(request.scores.map { .number($0) }),
             "classes": .array(request.classes.map { .integer($0) }),
             "seed": .integer(Int(Int64(bitPattern: request.seed))),
+            "data": findings.data,
             "numbers": .object(findings.numbers.mapValues { .number($0) }),
             "tensors": .object(findings.tensors.mapValues { .array($0.shape.map { .integer($0) }) }),
             "model": .object([

@@ -14,7 +14,5 @@ extension Parameter {
         "channel_reduce", .choice(["none", "max", "mean", "sum", "l2"]), default: "none",
         "how the channel axis (1) is folded: none keeps it (Captum's form), max is Simonyan et al.'s")
 
-    static let baseline = Parameter(
-        "baseline", .numbers, default: "0",
-        "what absence means: a number, one per channel, or a tensor of the input's shape (or of one image)")
+    static let baseline = Baseline.parameter()
 }

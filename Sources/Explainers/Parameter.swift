@@ -14,6 +14,8 @@ package struct Parameter: Sendable {
         case tensor
         /// A number, several numbers, or a tensor.
         case numbers
+        /// As `numbers`, or one of `Baseline.names`.
+        case baseline
     }
 
     package let name: String
@@ -40,6 +42,7 @@ package struct Parameter: Sendable {
         case .value: "value"
         case .tensor: "tensor"
         case .numbers: "numbers"
+        case .baseline: "baseline"
         }
     }
 
@@ -78,6 +81,9 @@ package struct Settings: Sendable {
                 throw Failure.invalid("\(method): option '\(parameter.name)' is '\(given)', expected \(names.joined(separator: ", "))")
             }
         case .numbers: if !parameter.defaultValue.isEmpty || options[parameter.name] != nil { _ = try options.reals(parameter.name) }
+        case .baseline:
+            guard options[parameter.name] != nil, try tensor(parameter.name) == nil, let text = try text(parameter.name) else { return }
+            if !Baseline.names.contains(String(text.prefix { $0 != ":" })) { _ = try Options.reals(text, of: parameter.name) }
         case .text, .value: _ = try options.text(parameter.name)
         case .tensor: _ = try options.tensor(parameter.name)
         }
@@ -101,7 +107,10 @@ package struct Settings: Sendable {
         let value = try options.text(name) ?? parameters[name]?.defaultValue ?? ""
         return value.isEmpty ? nil : value
     }
-    package func numbers(_ name: String) throws -> [Double]? { try options.reals(name) }
+    package func numbers(_ name: String) throws -> [Double]? {
+        if options[name] != nil { return try options.reals(name) }
+        return try parameters[name].flatMap { $0.defaultValue.isEmpty ? nil : try Options.reals($0.defaultValue, of: name) }
+    }
     package func tensor(_ name: String) throws -> Tensor? {
         if case .tensor(let tensor) = options[name] { return tensor }
         return nil

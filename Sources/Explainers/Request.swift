@@ -25,9 +25,10 @@ package final class Request {
     private(set) var isStraightThrough = false
     private let settings: Settings
 
-    init(model: Model, feeds: [String: Tensor], target: Target, settings: Settings, control: Control) throws {
+    /// `method`: says which score an `auto` target means.
+    init(method: Method, model: Model, feeds: [String: Tensor], target: Target, settings: Settings, control: Control) throws {
         self.model = model
-        self.target = target
+        self.target = target.scored(as: try Request.score(of: method, model, target))
         self.control = control
         self.settings = settings
         batchSize = try settings.integer("batch_size").flatMap { $0 > 0 ? $0 : nil }
@@ -35,6 +36,14 @@ package final class Request {
         seed = UInt64(bitPattern: Int64(try settings.integer("seed", or: 0)))
         input = try Request.explainedInput(model, feeds, named: try settings.text("input"))
         self.feeds = feeds
+    }
+
+    /// A method's own score; an output of a single number has no probability.
+    private static func score(of method: Method, _ model: Model, _ target: Target) throws -> Target.Score {
+        guard method.score == .probability else { return method.score }
+        let output = try target.output.map { try model.names.resolve($0) } ?? model.outputs.first?.name
+        guard let dims = output.flatMap({ model.type(of: $0)?.dims }), dims.count > 1, dims[1].value == 1 else { return .probability }
+        return .output
     }
 
     /// The named input, or the first floating-point one.
@@ -128,17 +137,19 @@ package final class Request {
         let count = versions.shape.first ?? 1
         return try Dictionary(
             uniqueKeysWithValues: feeds.map { name, tensor in
-                if name == input { return (name, versions) }
-                guard hasImages(name, tensor) else { return (name, tensor) }
-                let one = try tensor.sliced(0, image..<(image + 1))
-                return (name, try one.broadcast(to: [count] + one.shape.dropFirst()))
+                (name, name == input ? versions : try repeated(name, tensor, image: image, count))
             })
     }
 
-    /// Evaluates versions of the explained input of one image for its class.
-    package func evaluate(image: Int, _ versions: Tensor, target: Target, gradient: Bool, rules: BackwardRules = .gradient) throws
-        -> Outcome
-    {
+    /// An input of one image for so many versions of another one; what has no images stays as it is.
+    func repeated(_ name: String, _ tensor: Tensor, image: Int, _ count: Int) throws -> Tensor {
+        guard hasImages(name, tensor) else { return tensor }
+        let one = try tensor.sliced(0, image..<(image + 1))
+        return try one.broadcast(to: [count] + one.shape.dropFirst())
+    }
+
+    /// A target for all images, for one of them alone.
+    func target(_ target: Target, ofImage image: Int) throws -> Target {
         var target = target
         switch target.kind {
         case .each(let classes):
@@ -148,10 +159,23 @@ package final class Request {
             target.kind = .weights(try tensor.sliced(0, image..<(image + 1)))
         default: break
         }
-        let outcome = try model.evaluate(
+        return target
+    }
+
+    /// Evaluates versions of the explained input of one image for its class; `wanted` are values to return besides.
+    package func evaluate(
+        image: Int, _ versions: Tensor, target: Target, gradient: Bool = false, rules: BackwardRules = .gradient, wanted: [String] = [],
+        wantsEveryScore: Bool = false
+    ) throws -> Outcome {
+        try ask(
             Evaluation(
-                try feeds(image: image, versions), target: target, gradients: gradient ? [input] : [], rules: rules, batch: batchSize,
-                memory: memory), control)
+                try feeds(image: image, versions), wanted: wanted, target: try self.target(target, ofImage: image),
+                gradients: gradient ? [input] : [], rules: rules, batch: batchSize, memory: memory, wantsEveryScore: wantsEveryScore))
+    }
+
+    /// Any question to the model, in the account of this request.
+    func ask(_ evaluation: Evaluation) throws -> Outcome {
+        let outcome = try model.evaluate(evaluation, control)
         noteRounding(of: outcome)
         return outcome
     }

@@ -43,7 +43,8 @@ extension MethodList {
     package static func cost(_ name: String, model: Model, feeds: [String: Tensor], target: Target, options: Options) throws -> Cost {
         let type = try find(name)
         let settings = try Settings(options, type.method.parameters, of: name)
-        let request = try Request(model: model, feeds: feeds, target: target, settings: settings, control: Control())
+        let request = try Request(
+            method: type.method, model: model, feeds: feeds, target: target, settings: settings, control: Control())
         do {
             return try type.init(settings).work(request).reduce(Cost()) { try $0 + model.cost($1.evaluation) * $1.times }
         } catch let failure as Failure {

@@ -18,10 +18,12 @@ package struct Evaluation {
     package var memory: Int?
     /// Whether the levels of a quantised network are returned as the real numbers that they stand for.
     package var isDequantized: Bool
+    /// Whether the scores of all classes are returned, not the target's alone.
+    package var wantsEveryScore: Bool
 
     package init(
         _ feeds: [String: Tensor], wanted: [String] = [], target: Target? = nil, gradients: [String] = [], rules: BackwardRules = .gradient,
-        batch: Int? = nil, memory: Int? = nil, isDequantized: Bool = false
+        batch: Int? = nil, memory: Int? = nil, isDequantized: Bool = false, wantsEveryScore: Bool = false
     ) {
         self.feeds = feeds
         self.wanted = wanted
@@ -31,6 +33,7 @@ package struct Evaluation {
         self.batch = batch
         self.memory = memory
         self.isDequantized = isDequantized
+        self.wantsEveryScore = wantsEveryScore
     }
 }
 
@@ -40,6 +43,8 @@ package struct Outcome {
     package var gradients: [String: Tensor] = [:]
     /// The target's score, one per image.
     package var scores: [Double] = []
+    /// The scored output, images x classes (x positions): logits, probabilities or the output, as the target says.
+    package var everyScore: Tensor?
     /// The class that was chosen for each image, for an arg-max target.
     package var classes: [Int] = []
     /// True when a gradient went straight through the rounding of a quantised network.

@@ -167,6 +167,7 @@ package final class Model: Sendable {
             result.gradients[name] = try isWeight ? pieces.dropFirst().reduce(pieces[0]) { try Tensor.sum($0, $1) } : Tensor.joined(pieces)
         }
         result.scores = parts.flatMap(\.scores)
+        if evaluation.wantsEveryScore { result.everyScore = try Tensor.joined(parts.compactMap(\.everyScore)) }
         result.classes = parts.flatMap(\.classes)
         result.isStraightThrough = parts.contains(where: \.isStraightThrough)
         return result
@@ -203,6 +204,7 @@ package final class Model: Sendable {
             }
         }
         if let score = plan.score { outcome.scores = try executor.value(score).doubles() }
+        if let every = plan.everyScore { outcome.everyScore = try executor.value(every) }
         outcome.isStraightThrough = plan.isStraightThrough
         if let classes = plan.classes { outcome.classes = try executor.value(classes).integers() }
         return outcome
@@ -219,7 +221,8 @@ package final class Model: Sendable {
             feeds: evaluation.feeds.sorted { $0.key < $1.key }.map { .init(name: $0.key, type: TensorType(of: $0.value)) },
             wanted: evaluation.wanted, target: target, gradients: evaluation.gradients, rules: evaluation.rules.name,
             forwardHooks: control.hooks.filter { $0.phase == .forward }.map(\.name),
-            backwardHooks: control.hooks.filter { $0.phase == .backward }.map(\.name), isDequantized: evaluation.isDequantized)
+            backwardHooks: control.hooks.filter { $0.phase == .backward }.map(\.name), isDequantized: evaluation.isDequantized,
+            wantsEveryScore: evaluation.wantsEveryScore)
         return try plans.plan(request) {
             let builder = PlanBuilder(
                 request: request, rules: evaluation.rules, operators: operators, passes: passes.after,

@@ -69,8 +69,12 @@ package struct Options: Sendable {
     /// A number, or several separated by commas.
     package func reals(_ name: String) throws -> [Double]? {
         if case .tensor(let tensor) = entries[name] { return try tensor.doubles() }
-        guard let text = try text(name) else { return nil }
-        return try text.split(separator: ",").map { part in
+        return try text(name).map { try Options.reals($0, of: name) }
+    }
+
+    /// Numbers separated by commas.
+    package static func reals(_ text: String, of name: String) throws -> [Double] {
+        try text.split(separator: ",").map { part in
             let trimmed = part.drop { $0 == " " }
             guard let value = Double(String(trimmed)) else {
                 throw Failure.invalid("option '\(name)': expected numbers separated by commas, found '\(text)'")

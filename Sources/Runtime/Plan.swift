@@ -18,6 +18,7 @@ struct PlanRequest: Hashable, Sendable {
     var backwardHooks: [String]
     /// Whether quantised values are returned as the real numbers that they stand for.
     var isDequantized = false
+    var wantsEveryScore = false
 }
 
 /// A graph made ready for one set of shapes and requests: steps in order, and when each value is dropped.
@@ -47,6 +48,8 @@ final class Plan: Sendable {
     let gradients: [String: ValueID?]
     let score: ValueID?
     let classes: ValueID?
+    /// The scored output, for callers that want the scores of all classes.
+    let everyScore: ValueID?
     let targetWeights: ValueID?
     /// Hooked values: forward values by their names, gradients by the names of their values.
     let forwardHooks: [ValueID: String]
@@ -76,7 +79,8 @@ final class Plan: Sendable {
 
     init(
         graph: Graph, steps: [Step], wanted: [String: ValueID], gradients: [String: ValueID?], score: ValueID?, classes: ValueID?,
-        targetWeights: ValueID?, forwardHooks: [ValueID: String], backwardHooks: [ValueID: String], isStraightThrough: Bool = false,
+        everyScore: ValueID? = nil, targetWeights: ValueID?, forwardHooks: [ValueID: String], backwardHooks: [ValueID: String],
+        isStraightThrough: Bool = false,
         peakBytes: Int
     ) {
         self.graph = graph
@@ -85,6 +89,7 @@ final class Plan: Sendable {
         self.gradients = gradients
         self.score = score
         self.classes = classes
+        self.everyScore = everyScore
         self.targetWeights = targetWeights
         self.forwardHooks = forwardHooks
         self.backwardHooks = backwardHooks

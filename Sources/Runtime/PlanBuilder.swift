@@ -45,7 +45,9 @@ struct PlanBuilder {
         var graph = builder.graph
         var forwardHooks: [ValueID: String] = [:]
         for name in request.forwardHooks { forwardHooks[try find(name, in: graph)] = name }
-        graph.outputs = Array(wanted.values) + gradients.values.compactMap { $0 } + [target?.score, target?.classes].compactMap { $0 }
+        let every = request.wantsEveryScore ? target?.scored : nil
+        graph.outputs =
+            Array(wanted.values) + gradients.values.compactMap { $0 } + [target?.score, target?.classes, every].compactMap { $0 }
         let pinned = Set(graph.outputs).union(forwardHooks.keys).union(hooked.keys)
         let context = PassContext(operators: operators, pinned: pinned) { node, graph in supports(node, graph) }
         try PassList.run(passes, on: &graph, context: context)
@@ -53,6 +55,7 @@ struct PlanBuilder {
         let (steps, peak) = try schedule(graph)
         return Plan(
             graph: graph, steps: steps, wanted: wanted, gradients: gradients, score: target?.score, classes: target?.classes,
+            everyScore: every,
             targetWeights: request.target.map { _ in target?.seed }?.flatMap { graph.inputs.contains($0) ? $0 : nil },
             forwardHooks: forwardHooks, backwardHooks: hooked, isStraightThrough: isStraightThrough, peakBytes: peak)
     }

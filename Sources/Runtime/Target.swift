@@ -20,6 +20,8 @@ package struct Target: Sendable {
 
     /// Which form of the output counts.
     package enum Score: String, Sendable, CaseIterable {
+        /// What the method's paper has; the logit where there is no method.
+        case auto
         /// Before a terminal Softmax, LogSoftmax or Sigmoid, where there is one.
         case logit
         /// After a Softmax over the class axis, appended where there is none.
@@ -33,7 +35,7 @@ package struct Target: Sendable {
     /// Output or any other value; nil: the first output.
     package var output: String?
 
-    package init(_ kind: Kind = .argmax, score: Score = .logit, output: String? = nil) {
+    package init(_ kind: Kind = .argmax, score: Score = .auto, output: String? = nil) {
         self.kind = kind
         self.score = score
         self.output = output
@@ -54,6 +56,9 @@ package struct Target: Sendable {
         }
         return part
     }
+
+    /// The target with a method's own score in place of `auto`.
+    package func scored(as score: Score) -> Target { self.score == .auto ? Target(kind, score: score, output: output) : self }
 
     /// Weights over an output of `shape` (images first, classes second) whose weighted sum is the score.
     package func weights(_ shape: [Int], element: ElementType) throws -> Tensor {
@@ -159,7 +164,7 @@ extension Gradients {
             passed.append(node)
             at = input
         }
-        if score == .logit { return output }
+        if score != .probability { return output }
         return try emit("Softmax", [output], ["axis": .int(rank(of: output) > 1 ? 1 : 0)])
     }
 

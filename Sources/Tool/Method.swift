@@ -90,7 +90,7 @@ final class Explanation {
         var wanted = pellucid_target()
         wanted.struct_size = MemoryLayout<pellucid_target>.size
         wanted.kind = Int32(target == nil ? PELLUCID_TARGET_ARGMAX : PELLUCID_TARGET_CLASS)
-        wanted.score = Int32(PELLUCID_SCORE_LOGIT)
+        wanted.score = Int32(PELLUCID_SCORE_AUTO)
         wanted.index = Int64(target ?? 0)
         handle = try Model.withFeeds([("", input)]) { feeds in
             try withControl(progress) { control in

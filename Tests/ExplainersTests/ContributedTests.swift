@@ -27,7 +27,7 @@ import Testing
     }
 
     static let cases: [Case] = {
-        let file = GoldenCase.folder.deletingLastPathComponent().appendingPathComponent("deployed/nodes.json")
+        let file = GoldenCase.home.appendingPathComponent("deployed/nodes.json")
         guard let data = try? Data(contentsOf: file) else { return [] }
         return (try? JSONDecoder().decode([Case].self, from: data)) ?? []
     }()

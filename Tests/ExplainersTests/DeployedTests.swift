@@ -24,7 +24,7 @@ import Testing
     }
     private struct Index: Decodable { let models: [Entry] }
 
-    private static let folder = GoldenCase.folder.deletingLastPathComponent().appendingPathComponent("deployed")
+    private static let folder = GoldenCase.home.appendingPathComponent("deployed")
     static let entries: [Entry] = {
         guard let data = try? Data(contentsOf: folder.appendingPathComponent("index.json")) else { return [] }
         return (try? JSONDecoder().decode(Index.self, from: data))?.models ?? []

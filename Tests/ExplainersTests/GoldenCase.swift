@@ -38,34 +38,62 @@ struct GoldenCase {
         let normalize: Bool?
         let resize: String?
         let reshape: Reshape?
+        let options: [String: Setting]?
+        let result: String?
+        let tolerance: Double?
+    }
+    /// A number, a truth or a text of the index, as the text that an option takes.
+    struct Setting: Decodable {
+        let text: String
+
+        init(from decoder: any Decoder) throws {
+            let value = try decoder.singleValueContainer()
+            if let truth = try? value.decode(Bool.self) {
+                text = truth ? "true" : "false"
+            } else if let whole = try? value.decode(Int.self) {
+                text = String(whole)
+            } else if let number = try? value.decode(Double.self) {
+                text = String(number)
+            } else {
+                text = try value.decode(String.self)
+            }
+        }
     }
     private struct Index: Decodable {
         let input: String
         let output: String
         let models: [String]
+        let targets: [Int]
         let layers: [String: [String: String]]
         let checks: [Check]
         let tensors: [Entry]
     }
 
-    static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent(
-        "Golden/data")
+    static let home = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent(
+        "Golden")
     static let names = ["cnn", "vit", "residual", "probability"]
 
     let input: String
     let output: String
     let models: [String]
+    /// The class of each image.
+    let targets: [Int]
     let checks: [Check]
     private let layers: [String: [String: String]]
     private let entries: [String: Entry]
     private let data: Data
-    private let home: URL
+    private let folder: URL
 
-    init(_ name: String) throws {
-        home = Self.folder.appendingPathComponent(name)
-        let index = try JSONDecoder().decode(Index.self, from: Data(contentsOf: home.appendingPathComponent("index.json")))
-        data = try Data(contentsOf: home.appendingPathComponent("tensors.bin"))
-        (input, output, models, checks, layers) = (index.input, index.output, index.models, index.checks, index.layers)
+    init(_ name: String) throws { try self.init(folder: "data/\(name)") }
+
+    /// A folder below `Tests/Golden`.
+    init(folder path: String) throws {
+        folder = Self.home.appendingPathComponent(path)
+        let index = try JSONDecoder().decode(Index.self, from: Data(contentsOf: folder.appendingPathComponent("index.json")))
+        data = try Data(contentsOf: folder.appendingPathComponent("tensors.bin"))
+        (input, output, models, targets, checks, layers) = (
+            index.input, index.output, index.models, index.targets, index.checks, index.layers
+        )
         entries = Dictionary(uniqueKeysWithValues: index.tensors.map { ($0.name, $0) })
     }
 
@@ -78,6 +106,6 @@ struct GoldenCase {
     }
 
     func layer(_ name: String, in model: String) -> String { layers[name]?[model] ?? name }
-    func path(_ model: String) -> String { home.appendingPathComponent(model).path }
+    func path(_ model: String) -> String { folder.appendingPathComponent(model).path }
     func model(_ file: String = "model.onnx") throws -> Model { try Model(path: path(file), runtime: try Runtime(), options: Options()) }
 }

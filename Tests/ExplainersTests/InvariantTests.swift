@@ -181,7 +181,7 @@ import Testing
 
     /// The golden transformer with its LayerNormalization and Gelu written out, as exporters before opset 17 do.
     @Test func transformerWithBrokenUpNormalisation() throws {
-        let file = GoldenCase.folder.appendingPathComponent("vit/model-opset13.onnx")
+        let file = GoldenCase.home.appendingPathComponent("data/vit/model-opset13.onnx")
         let model = try Model(path: file.path, runtime: try Runtime())
         let x = try GoldenCase("vit").tensor("x")
         let result = try MethodList.explain(

@@ -9,10 +9,7 @@ they were made.
 """
 
 import argparse
-import importlib.metadata
-import json
 import pathlib
-import shutil
 import warnings
 
 import numpy as np
@@ -22,6 +19,7 @@ import torch
 
 import networks
 import references
+from golden import Golden
 
 N_STEPS = 20
 NOISE_SAMPLES = 4
@@ -29,54 +27,12 @@ SIGMA = 0.2
 LIBRARIES = ["torch", "onnx", "onnxruntime", "onnxscript", "captum", "grad-cam", "numpy"]
 
 
-class Case:
+class Case(Golden):
     """Tensors and checks of one network, and the folder they go to."""
 
     def __init__(self, name, kind, seed, targets, folder):
-        self.name, self.kind, self.targets, self.folder = name, kind, targets, folder / name
-        self.network, self.x = networks.make(kind, seed)
-        self.tensors, self.checks = {}, []
-        self.index = dict(case=name, seed=seed, input="input", output="output", targets=targets,
-                          versions={library: importlib.metadata.version(library) for library in LIBRARIES})
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
-        self.keep("x", self.x.numpy())
-
-    def keep(self, name, array):
-        """Store an array as float32 or int64."""
-        array = np.asarray(array)
-        self.tensors[name] = np.ascontiguousarray(array, dtype=np.int64 if array.dtype.kind == "i" else np.float32)
-
-    def check(self, what, tensor, array, reference, **settings):
-        """Store expected values and say how they were made. `what`: forward, gradient, or a method's name."""
-        self.keep(tensor, array)
-        self.checks.append(dict(what=what, tensor=tensor, reference=reference, **settings))
-
-    def write(self):
-        """index.json and tensors.bin, and the same arrays as one npz beside the folder."""
-        listing, offset = [], 0
-        with open(self.folder / "tensors.bin", "wb") as file:
-            for name, array in self.tensors.items():
-                listing.append(dict(name=name, dtype=str(array.dtype), shape=list(array.shape), offset=offset, bytes=array.nbytes))
-                file.write(array.astype(array.dtype.newbyteorder("<")).tobytes())
-                offset += array.nbytes
-        index = dict(**self.index, tensors=listing, checks=self.checks)
-        (self.folder / "index.json").write_text(to_json(index))
-        np.savez_compressed(self.folder.with_suffix(".npz"), index=np.array(json.dumps(index)), **self.tensors)
-
-
-def to_json(index):
-    """JSON with one line per tensor, check and layer: readable and easy to compare between versions."""
-    parts = []
-    for key, value in index.items():
-        if isinstance(value, list) and value and isinstance(value[0], dict):
-            body = "[\n" + ",\n".join("    " + json.dumps(entry) for entry in value) + "\n  ]"
-        elif isinstance(value, dict):
-            body = "{\n" + ",\n".join(f"    {json.dumps(k)}: {json.dumps(v)}" for k, v in value.items()) + "\n  }"
-        else:
-            body = json.dumps(value)
-        parts.append(f"  {json.dumps(key)}: {body}")
-    return "{\n" + ",\n".join(parts) + "\n}\n"
+        network, images = networks.make(kind, seed)
+        super().__init__(name, folder / name, network, images, targets, dict(seed=seed, input="input", output="output"), LIBRARIES)
 
 
 # Models
@@ -341,7 +297,7 @@ def main():
     torch.set_num_threads(1)
     for make in (cnn, vit, probability, residual):
         case = make(folder)
-        case.write()
+        case.write_npz(case.write())
         size = sum(file.stat().st_size for file in case.folder.iterdir())
         print(f"{case.name:12} {len(case.checks):3} checks  {size // 1024:4} KiB  layers {case.index['layers']}")
 

@@ -481,7 +481,7 @@ public:
     target() : target(PELLUCID_TARGET_ARGMAX) {}
     /** The output, or any value, that is meant; by default the first output. */
     target &of(std::string output) { output_ = std::move(output); return *this; }
-    /** Through the terminal Softmax or Sigmoid to the logit (the default), as a probability, or the output as it is. */
+    /** Through the terminal Softmax or Sigmoid to the logit, as a probability, or the output as it is; the default is the method's. */
     target &logit() { score_ = PELLUCID_SCORE_LOGIT; return *this; }
     target &probability() { score_ = PELLUCID_SCORE_PROBABILITY; return *this; }
     target &output() { score_ = PELLUCID_SCORE_OUTPUT; return *this; }
@@ -504,7 +504,7 @@ private:
         : kind_(kind), indices_(std::move(indices)), weights_(std::move(weights)) {}
 
     std::int32_t kind_;
-    std::int32_t score_ = PELLUCID_SCORE_LOGIT;
+    std::int32_t score_ = PELLUCID_SCORE_AUTO;
     std::string output_;
     std::vector<std::int64_t> indices_;
     tensor weights_;

@@ -25,7 +25,8 @@ typedef struct pellucid_method_info {
 typedef struct pellucid_parameter_info {
     size_t struct_size;
     const char *name;
-    const char *type;          /* "integer", "real", "boolean", "choice", "text", "value" (a layer), "tensor" */
+    const char *type;          /* "integer", "real", "boolean", "choice", "text", "value" (a layer), "tensor",
+                                  "numbers" (one, several separated by commas, or a tensor), "baseline" (as numbers, or a name) */
     const char *default_value; /* as text; empty: chosen at run time, see help */
     const char *range;         /* "1...10000", or the choices separated by "|"; empty: any */
     const char *help;

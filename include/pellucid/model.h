@@ -141,9 +141,10 @@ enum {
     PELLUCID_TARGET_WEIGHTS = 5 /* sum of weights * output; weights shaped as the output, or as one image of it */
 };
 enum {
-    PELLUCID_SCORE_LOGIT = 0,       /* walk back through a terminal Softmax, LogSoftmax or Sigmoid where there is one */
-    PELLUCID_SCORE_PROBABILITY = 1, /* append a Softmax over the class axis where there is none */
-    PELLUCID_SCORE_OUTPUT = 2       /* the output as it is */
+    PELLUCID_SCORE_AUTO = 0,        /* as the method's paper has it: the probability where inputs are masked, else the logit */
+    PELLUCID_SCORE_LOGIT = 1,       /* walk back through a terminal Softmax, LogSoftmax or Sigmoid where there is one */
+    PELLUCID_SCORE_PROBABILITY = 2, /* append a Softmax over the class axis where there is none */
+    PELLUCID_SCORE_OUTPUT = 3       /* the output as it is */
 };
 
 /* The scalar (one per image) that is explained or differentiated. */
@@ -157,8 +158,8 @@ typedef struct pellucid_target {
     int32_t index_count;
     const pellucid_tensor *weights;
 } pellucid_target;
-#define PELLUCID_TARGET_INIT { sizeof(pellucid_target), PELLUCID_TARGET_ARGMAX, PELLUCID_SCORE_LOGIT, NULL, 0, NULL, 0, NULL }
-#define PELLUCID_TARGET_CLASS_INIT(c) { sizeof(pellucid_target), PELLUCID_TARGET_CLASS, PELLUCID_SCORE_LOGIT, NULL, (c), NULL, 0, NULL }
+#define PELLUCID_TARGET_INIT { sizeof(pellucid_target), PELLUCID_TARGET_ARGMAX, PELLUCID_SCORE_AUTO, NULL, 0, NULL, 0, NULL }
+#define PELLUCID_TARGET_CLASS_INIT(c) { sizeof(pellucid_target), PELLUCID_TARGET_CLASS, PELLUCID_SCORE_AUTO, NULL, (c), NULL, 0, NULL }
 
 /* Gradients of the target, summed over the batch, with respect to any values: inputs, inner values, weights.
  * rules: "gradient" (or NULL), "guided-backprop", "deconvolution". target NULL: arg-max. Each gradient has the shape of its value, is of

@@ -101,10 +101,7 @@ struct CAMPipeline {
 
     /// Height and width of an image input, channels first or last.
     private static func space(of request: Request) throws -> [Int] {
-        let shape = try request.x.shape
-        guard shape.count == 4 else {
-            throw Failure.unsupported("resize to the input needs an image input, '\(request.input)' is \(Shape.text(shape))")
-        }
-        return shape[1] > 4 && shape[3] <= 4 ? [shape[1], shape[2]] : [shape[2], shape[3]]
+        let layout = try ImageLayout(request)
+        return [layout.height, layout.width]
     }
 }

@@ -39,7 +39,7 @@ struct IntegratedGradients: Explainer {
 
     func explain(_ request: Request) throws -> Findings {
         let x = try request.x
-        let baselines = try Baseline.tensors(settings, like: x)
+        let baselines = try Baseline.tensors(settings, like: x, seed: request.seed)
         let target = try request.scoredTarget()
         var maps: [Tensor] = [], gaps: [Float] = [], mostSteps = 0
         for image in 0..<request.images {

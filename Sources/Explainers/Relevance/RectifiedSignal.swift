@@ -37,11 +37,9 @@ struct RectifiedSignal {
         let name = try request.model.names.resolve(layer)
         let activation = try request.evaluate(wanted: [name]).value(name)
         let target = Target(.weights(try signal(activation)), score: .output, output: name)
-        let outcome = try request.model.evaluate(
+        let outcome = try request.ask(
             Evaluation(
-                request.feeds, target: target, gradients: [request.input], rules: rules, batch: request.batchSize, memory: request.memory),
-            request.control)
-        request.noteRounding(of: outcome)
+                request.feeds, target: target, gradients: [request.input], rules: rules, batch: request.batchSize, memory: request.memory))
         var findings = Findings(map: try Maps.reduceChannels(outcome.gradient(request.input), reduce))
         findings.chosen["layer"] = .string(name)
         return findings

@@ -249,7 +249,7 @@ class Model:
                 image's best class.
             wrt: Names of inputs, inner values or weights. Default: all inputs of a real type.
             rules: ``"gradient"``, ``"guided-backprop"`` or ``"deconvolution"``.
-            score: ``"logit"`` (default), ``"probability"`` or ``"output"``, see :class:`Target`.
+            score: ``"auto"`` (default), ``"logit"``, ``"probability"`` or ``"output"``, see :class:`Target`.
             output: Output or other value that the target is taken from. Default: the first output.
             preprocess: As in :meth:`run`.
             progress: As in :meth:`run`.

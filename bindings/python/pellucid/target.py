@@ -14,6 +14,7 @@ from ._options import encode, integer
 from ._tensor import Tensor, as_array, wrap
 
 SCORES = {
+    "auto": _abi.SCORE_AUTO,
     "logit": _abi.SCORE_LOGIT,
     "probability": _abi.SCORE_PROBABILITY,
     "output": _abi.SCORE_OUTPUT,
@@ -24,8 +25,9 @@ SCORES = {
 class Target:
     """A scalar of the model's output, one per image.
 
-    ``score`` says what of the output is meant: ``"logit"`` (the default) looks behind a final Softmax, LogSoftmax or
-    Sigmoid, ``"probability"`` adds a Softmax where there is none, ``"output"`` takes the output as it is. ``output``
+    ``score`` says what of the output is meant: ``"logit"`` looks behind a final Softmax, LogSoftmax or Sigmoid,
+    ``"probability"`` adds a Softmax where there is none, ``"output"`` takes the output as it is, and ``"auto"`` (the
+    default) is what the method's paper has: the probability where inputs are masked, the logit elsewhere. ``output``
     names an output or any other value; by default the first output is meant.
 
     Wherever a target is expected, an integer stands for ``Target.single``, several integers for ``Target.each``, and
@@ -36,7 +38,7 @@ class Target:
     index: int = 0
     indices: Tuple[int, ...] = ()
     tensor: Any = None
-    score: str = "logit"
+    score: str = "auto"
     output: Optional[str] = None
 
     def __post_init__(self) -> None:
@@ -44,32 +46,32 @@ class Target:
             raise ValueError(f"score must be one of {', '.join(map(repr, SCORES))}, not {self.score!r}")
 
     @classmethod
-    def best(cls, *, score: str = "logit", output: Optional[str] = None) -> Target:
+    def best(cls, *, score: str = "auto", output: Optional[str] = None) -> Target:
         """Each image's own best class."""
         return cls(_abi.TARGET_ARGMAX, score=score, output=output)
 
     @classmethod
-    def single(cls, index: int, *, score: str = "logit", output: Optional[str] = None) -> Target:
+    def single(cls, index: int, *, score: str = "auto", output: Optional[str] = None) -> Target:
         """One class for every image."""
         return cls(_abi.TARGET_CLASS, index=_index(index), score=score, output=output)
 
     @classmethod
-    def each(cls, indices: Sequence[int], *, score: str = "logit", output: Optional[str] = None) -> Target:
+    def each(cls, indices: Sequence[int], *, score: str = "auto", output: Optional[str] = None) -> Target:
         """One class per image, in the order of the batch."""
         return cls(_abi.TARGET_EACH, indices=tuple(map(_index, indices)), score=score, output=output)
 
     @classmethod
-    def sum(cls, indices: Sequence[int], *, score: str = "logit", output: Optional[str] = None) -> Target:
+    def sum(cls, indices: Sequence[int], *, score: str = "auto", output: Optional[str] = None) -> Target:
         """The sum of several classes."""
         return cls(_abi.TARGET_SUM, indices=tuple(map(_index, indices)), score=score, output=output)
 
     @classmethod
-    def mask(cls, mask: Any, index: int, *, score: str = "logit", output: Optional[str] = None) -> Target:
+    def mask(cls, mask: Any, index: int, *, score: str = "auto", output: Optional[str] = None) -> Target:
         """One class summed over a mask, which is shaped as the output's axes after the class axis."""
         return cls(_abi.TARGET_MASK, index=_index(index), tensor=mask, score=score, output=output)
 
     @classmethod
-    def weights(cls, weights: Any, *, score: str = "logit", output: Optional[str] = None) -> Target:
+    def weights(cls, weights: Any, *, score: str = "auto", output: Optional[str] = None) -> Target:
         """The sum of weights times output; the weights are shaped as the output, or as one image of it."""
         return cls(_abi.TARGET_WEIGHTS, tensor=weights, score=score, output=output)
 

@@ -1,0 +1,75 @@
+internal import Graphs
+internal import Runtime
+internal import Tensors
+
+/// The network behind one layer: evaluated on versions of the layer's activation, so that what comes before it runs once.
+struct Tail {
+    let layer: String
+    private let request: Request
+    /// Inputs of the model that the rest of the network reads past the layer.
+    private let others: [String]
+
+    init(_ request: Request, after layer: String) throws {
+        self.request = request
+        self.layer = layer
+        let graph = request.model.graph
+        guard let id = graph.id(of: layer) else { throw Failure.notFound("the model has no value '\(layer)'") }
+        let output = try CAMPipeline.output(request)
+        let needed = graph.inputsNeeded(for: output, given: id)
+        others = needed.map { graph[$0].name }.filter { request.feeds[$0] != nil }
+    }
+
+    /// Versions of the layer's activation for one image, the other inputs that are needed being that image's own.
+    func evaluate(
+        image: Int, _ versions: Tensor, target: Target, gradient: Bool = false, rules: BackwardRules = .gradient,
+        wantsEveryScore: Bool = false
+    ) throws -> Outcome {
+        try request.ask(
+            try evaluation(
+                image: image, versions, target: request.target(target, ofImage: image), gradient: gradient, rules: rules,
+                wantsEveryScore: wantsEveryScore))
+    }
+
+    /// `evaluate` for so many versions of each image, `chunk` at a time; `activation` is the layer's for all images.
+    func work(versions: Int, chunk: Int, activation: [Int], gradient: Bool = false, rules: BackwardRules = .gradient) throws -> [Work] {
+        guard versions > 0 else { return [] }
+        let chunk = max(1, min(chunk, versions)), images = request.images
+        func one(_ count: Int) throws -> Evaluation {
+            try evaluation(
+                image: 0, try Tensor.placeholder(.float32, [count] + activation.dropFirst()),
+                target: Target(.index(0), score: request.target.score, output: request.target.output), gradient: gradient, rules: rules)
+        }
+        var result = [Work(try one(chunk), times: versions / chunk * images)]
+        if versions % chunk > 0 { result.append(Work(try one(versions % chunk), times: images)) }
+        return result
+    }
+
+    private func evaluation(
+        image: Int, _ versions: Tensor, target: Target, gradient: Bool, rules: BackwardRules, wantsEveryScore: Bool = false
+    ) throws -> Evaluation {
+        let count = versions.shape.first ?? 1
+        var feeds = [layer: versions]
+        for name in others {
+            guard let tensor = request.feeds[name] else { continue }
+            feeds[name] = try request.repeated(name, tensor, image: image, count)
+        }
+        return Evaluation(
+            feeds, target: target, gradients: gradient ? [layer] : [], rules: rules, batch: request.batchSize, memory: request.memory,
+            wantsEveryScore: wantsEveryScore)
+    }
+}
+
+extension Graph {
+    /// The inputs that a value is computed from, where another value is given.
+    func inputsNeeded(for output: ValueID, given: ValueID) -> [ValueID] {
+        let producers = producers()
+        var seen: Set<ValueID> = [output, given], queue = output == given ? [] : [output], found: [ValueID] = []
+        while let value = queue.popLast() {
+            if inputs.contains(value) { found.append(value) }
+            let producer = producers[value.index]
+            guard producer >= 0 else { continue }
+            for input in nodes[producer].inputs { if let input, seen.insert(input).inserted { queue.append(input) } }
+        }
+        return found
+    }
+}
