@@ -41,6 +41,21 @@ void check_tensors() {
     CHECK(owner.use_count() == 1);
 }
 
+void check_texts_and_containers() {
+    const pellucid::tensor words = pellucid::tensor::texts({"Zürich", std::string("a\0b", 3), ""}, {3, 1});
+    CHECK((words.dtype() == PELLUCID_STRING && words.shape() == pellucid::shape{3, 1}));
+    CHECK((words.texts() == std::vector<std::string>{"Zürich", std::string("a\0b", 3), ""}));
+    CHECK(throws<std::invalid_argument>([] { pellucid::tensor::texts({"one"}, {2}); }));
+    CHECK(throws<pellucid::error>([] { pellucid::tensor::texts({"\xff"}, {1}); }));
+    CHECK(throws<pellucid::error>([] { input().texts(); }));
+
+    const pellucid::tensor pair = pellucid::tensor::container(PELLUCID_SEQUENCE, {input(1), input(2)});
+    CHECK(pair.items().size() == 2 && pair.items()[1].values<float>()[1] == 2 * pair.items()[0].values<float>()[1]);
+    CHECK(pellucid::tensor::container(PELLUCID_OPTIONAL, {}).items().empty());
+    CHECK(throws<pellucid::error>([] { pellucid::tensor::container(PELLUCID_OPTIONAL, {input(), input()}); }));
+    CHECK(throws<pellucid::error>([] { input().items(); }));
+}
+
 void check_introspection(const pellucid::runtime &runtime, const pellucid::model &model) {
     CHECK(model.inputs().size() == 1 && model.inputs()[0].name == "input" && model.inputs()[0].dims->size() == 4);
     CHECK(model.inputs()[0].dim_names[0] == "N" && model.outputs()[0].name == "logits");
@@ -135,6 +150,7 @@ int main(int argc, char **argv) {
     const pellucid::runtime runtime;
     const pellucid::model model(runtime, argv[1]);
     check_tensors();
+    check_texts_and_containers();
     check_introspection(runtime, model);
     check_runs(model);
     check_callbacks(model);

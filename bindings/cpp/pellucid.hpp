@@ -179,6 +179,26 @@ public:
         return adopt(raw);
     }
 
+    /** Strings, in row-major order; UTF-8, and zero bytes inside are kept. */
+    static tensor texts(const std::vector<std::string> &values, const pellucid::shape &sizes) {
+        require(values.size(), sizes);
+        std::vector<const char *> starts;
+        std::vector<std::size_t> lengths;
+        for (const std::string &each : values) starts.push_back(each.data()), lengths.push_back(each.size());
+        pellucid_tensor *raw = nullptr;
+        detail::check(pellucid_tensor_create_text(&raw, detail::count(sizes.size()), sizes.data(), starts.data(), lengths.data()));
+        return adopt(raw);
+    }
+
+    /** A container of ONNX (PELLUCID_SEQUENCE, PELLUCID_OPTIONAL or PELLUCID_MAP) that shares its items. */
+    static tensor container(pellucid_dtype dtype, const std::vector<tensor> &items) {
+        std::vector<const pellucid_tensor *> handles;
+        for (const tensor &each : items) handles.push_back(each.get());
+        pellucid_tensor *raw = nullptr;
+        detail::check(pellucid_tensor_create_container(&raw, dtype, handles.data(), static_cast<std::int64_t>(handles.size())));
+        return adopt(raw);
+    }
+
     /** Takes over a handle of the C interface, with its reference. */
     static tensor adopt(pellucid_tensor *raw) {
         tensor result;
@@ -222,6 +242,32 @@ public:
             expected *= v.shape[axis];
         }
         return span<const T>(static_cast<const T *>(v.data), size());
+    }
+
+    /** The strings in row-major order. Throws when the elements are of another type. */
+    std::vector<std::string> texts() const {
+        if (dtype() != PELLUCID_STRING) throw error(PELLUCID_E_INVALID, "tensor holds element type " + std::to_string(dtype()) + ", no strings");
+        std::vector<std::string> result;
+        for (std::size_t index = 0; index < size(); ++index) {
+            const char *text = nullptr;
+            std::size_t length = 0;
+            detail::check(pellucid_tensor_text_at(handle_.get(), static_cast<std::int64_t>(index), &text, &length));
+            result.emplace_back(text, length);
+        }
+        return result;
+    }
+
+    /** The items of a container. Throws for other tensors. */
+    std::vector<tensor> items() const {
+        const std::int64_t total = pellucid_tensor_item_count(handle_.get());
+        if (total < 0) detail::check(static_cast<pellucid_status>(total));
+        std::vector<tensor> result;
+        for (std::int64_t index = 0; index < total; ++index) {
+            pellucid_tensor *raw = nullptr;
+            detail::check(pellucid_tensor_item_at(handle_.get(), index, &raw));
+            result.push_back(adopt(raw));
+        }
+        return result;
     }
 
     /** Memory, type, shape and strides; valid while a copy of this object lives. */
