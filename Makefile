@@ -39,6 +39,7 @@ build: packages ## build the library and the tool into build/
 	@ln -sf $(SONAME) build/libpellucid.so
 
 test: build ## run every suite; ends in "N passed, N failed"
+	@.ci/packages test
 	@PYTHON=$(PYTHON) SWIFT=$(SWIFT) $(PYTHON) .ci/test
 
 install: ## copy library, tool, headers, man page, pkg-config and CMake files to PREFIX (below DESTDIR)

@@ -14,6 +14,8 @@ struct Outcome {
         /// For the page.
         let picture: [UInt8]
         let manifest: JSON?
+        /// A drawing of the method's own, such as a graph.
+        let svg: String?
         let isKept: Bool
     }
 
@@ -45,6 +47,8 @@ struct Report {
     let picture: [UInt8]
     let ranked: [Ranked]
     let outcomes: [Outcome]
+
+    var hasSeveralTargets: Bool { Set(outcomes.compactMap(\.target?.index)).count > 1 }
 }
 
 /// What a run of the command did.
@@ -186,7 +190,11 @@ struct Explaining {
         let picture = try seen.view.overlaid(
             with: map, options: drawing + (legend ? [("legend", words)] : []))
         let manifest = JSON(explanation.manifest)
-        let files = [("picture", "\(base).png"), ("map", "\(base).npy"), ("manifest", "\(base).json")]
+        let texts = try ["svg", "dot"].compactMap { kind in try explanation.text(kind).map { (kind: kind, text: $0) } }
+        let files =
+            [("picture", "\(base).png"), ("map", "\(base).npy")] + texts.map { ($0.kind, "\(base).\($0.kind)") } + [
+                ("manifest", "\(base).json")
+            ]
         let account = JSON.object([
             ("schema", .integer(1)), ("image", seen.source), ("settings", settings),
             ("top", .array(seen.ranked.map { $0.json(labels) })),
@@ -195,10 +203,12 @@ struct Explaining {
         ])
         try Files.write(picture.file(), to: "\(folder)/\(base).png")
         try Files.write(NumpyArray(map.floats(), map.shape).file, to: "\(folder)/\(base).npy")
+        for (kind, text) in texts { try Files.write(Array(text.utf8), to: "\(folder)/\(base).\(kind)") }
         try Files.write(Array((account.rendered + "\n").utf8), to: "\(folder)/\(base).json")
         let plain = legend ? try seen.view.overlaid(with: map, options: drawing) : picture
         return Outcome.Drawing(
-            files: files, picture: try plain.file("jpeg"), manifest: manifest, isKept: false)
+            files: files, picture: try plain.file("jpeg"), manifest: manifest, svg: texts.first { $0.kind == "svg" }?.text,
+            isKept: false)
     }
 
     /// What an earlier run left for the same image and settings, if all of it is there and sound.
@@ -212,10 +222,13 @@ struct Explaining {
             let file = try? Files.read(path + ".npy"), let map = try? Tensor(NumpyArray(file: file, path))
         else { return nil }
         seen.recall(account["top"]?.items.compactMap(Ranked.init) ?? [])
+        let files = account["files"]?.members.map { (key: $0.key, name: $0.value.text) } ?? []
+        guard files.allSatisfy({ Files.exists("\(folder)/\($0.name)") }) else { return nil }
+        let svg = try files.first { $0.key == "svg" }.map { String(decoding: try Files.read("\(folder)/\($0.name)"), as: UTF8.self) }
         let drawn = Outcome.Drawing(
-            files: account["files"]?.members.map { ($0.key, $0.value.text) } ?? [],
+            files: files,
             picture: try seen.view.overlaid(with: map, options: drawing).file("jpeg"),
-            manifest: account["explanation"], isKept: true)
+            manifest: account["explanation"], svg: svg, isKept: true)
         return Outcome(
             method: job.method, target: account["target"].flatMap(Ranked.init),
             seconds: account["seconds"]?.double ?? 0, result: .success(drawn))

@@ -109,6 +109,16 @@ final class Explanation {
         try Tensor(taking: created { pellucid_result_tensor(handle, "map", $0) })
     }
 
+    /// A text that the method wrote, such as a drawing; nil where there is none of that name.
+    func text(_ name: String) throws -> String? {
+        var raw: OpaquePointer?
+        guard Int(pellucid_result_tensor(handle, name, &raw)) == PELLUCID_OK, let raw else { return nil }
+        defer { pellucid_tensor_release(raw) }
+        var start: UnsafePointer<CChar>?
+        try check(pellucid_tensor_text_at(raw, 0, &start, nil))
+        return start.map { String(cString: $0) }
+    }
+
     /// How it was made.
     var manifest: String { string(pellucid_result_json(handle)) }
 }

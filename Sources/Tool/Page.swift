@@ -33,7 +33,12 @@ struct Page {
             <p>\(facts)</p>\(more)
             <div class="bar">
             <p class="legend">\(legend)</p>
-            <label id="control" hidden>Colours <input id="opacity" type="range" min="0" max="100" value="100" aria-describedby="share"> <output id="share" for="opacity">100 %</output></label>
+            <div id="controls" hidden>
+            \(classes(reports))
+            <label>Colours <input id="opacity" type="range" min="0" max="100" value="100"> <output for="opacity">100 %</output></label>
+            <label>Zoom <input id="zoom" type="range" min="1" max="8" step="0.25" value="1" aria-describedby="keys"> <output for="zoom">1 x</output></label>
+            <p id="keys">All pictures zoom together: move over one to look around, hold it to see the photo alone. Keys on a picture: + − 0 and arrows, space for the photo.</p>
+            </div>
             </div>
             </header>
             <main>
@@ -68,10 +73,10 @@ struct Page {
     private func section(_ report: Report, _ index: Int) -> String {
         let skipped = report.outcomes.filter(\.isInapplicable)
         return """
-            <section aria-labelledby="photo-\(index)" style="--photo:url(\(uri(report.picture)));--shape:\(frame.width)/\(frame.height)">
+            <section aria-labelledby="photo-\(index)" style="--photo:url(\(Page.uri(report.picture)));--shape:\(frame.width)/\(frame.height)">
             <div class="about">
             <h2 id="photo-\(index)">\(escaped(report.photo.name))</h2>
-            <div class="photo" role="img" aria-label="\(escaped(report.photo.name)) as the model sees it"></div>
+            <div class="photo" role="img" aria-label="\(escaped(report.photo.name)) as the model sees it"><div class="lens"></div></div>
             \(predictions(report))
             </div>
             <div class="grid">
@@ -79,6 +84,19 @@ struct Page {
             \(self.skipped(skipped))
             </div>
             </section>
+            """
+    }
+
+    /// Chooses among the classes that were explained, where there are several.
+    private func classes(_ reports: [Report]) -> String {
+        var known: Set<Int> = []
+        let all = reports.flatMap { $0.outcomes.compactMap(\.target) }.filter { known.insert($0.index).inserted }
+        guard reports.contains(where: \.hasSeveralTargets), all.count > 1 else { return "" }
+        let choices = all.sorted { $0.index < $1.index }.map { target in
+            "<label><input type=\"radio\" name=\"class\" value=\"\(target.index)\"> \(escaped(labels.short(target.index)))</label>"
+        }
+        return """
+            <fieldset><legend>Class</legend><label><input type="radio" name="class" value="" checked> all</label>\(choices.joined())</fieldset>
             """
     }
 
@@ -93,8 +111,6 @@ struct Page {
             ? ""
             : "<details class=\"skipped\"><summary>not for this model: \(items.count)</summary><dl>\(items.joined())</dl></details>"
     }
-
-    private func uri(_ jpeg: [UInt8]) -> String { "data:image/jpeg;base64," + base64(jpeg) }
 
     private func predictions(_ report: Report) -> String {
         let targets = report.outcomes.compactMap(\.target)
@@ -112,70 +128,5 @@ struct Page {
                 """
         }
         return "<ol aria-label=\"most probable classes\">\(rows.joined())</ol>"
-    }
-
-    private func card(_ outcome: Outcome, _ report: Report) -> String {
-        let method = outcome.method
-        let several = Set(report.outcomes.compactMap(\.target?.index)).count > 1
-        let subject = several ? outcome.target.map { labels.short($0.index) } : nil
-        let title =
-            "<h3>\(escaped(method.name))\(subject.map { "<small> \(escaped($0))</small>" } ?? "")</h3>"
-        switch outcome.result {
-        case .failure(let error):
-            return
-                "<article class=\"none\"><div class=\"picture\"><p>failed</p></div>\(title)<p>\(escaped(error.description))</p></article>"
-        case .success(let drawing):
-            let alternative =
-                "\(method.name) for \(outcome.target.map { labels.short($0.index) } ?? "the output")"
-            return """
-                <article>
-                <div class="picture"><img src="\(uri(drawing.picture))" alt="\(escaped(alternative))"></div>
-                \(title)
-                <p><span>\(escaped(method.family))</span> <span class="time">\(fixed(outcome.seconds, 2)) s</span></p>
-                \(details(drawing.manifest, method))
-                </article>
-                """
-        }
-    }
-
-    /// What the page shows once, or elsewhere.
-    private static let hidden: Set<String> = [
-        "method", "family", "reference", "schema", "model", "pellucid", "tensors", "threads",
-        "warnings", "seconds",
-    ]
-
-    /// The resolved options, and what else the manifest says about this one run.
-    private func details(_ manifest: JSON?, _ method: Method) -> String {
-        guard let manifest else { return "" }
-        let rows = manifest.rows.filter { row in
-            !Page.hidden.contains(row.key.split(separator: ".").first.map(String.init) ?? "")
-                && !row.value.isEmpty && row.value != "null"
-        }
-        let options = rows.filter { $0.key.hasPrefix("options.") }.map {
-            (key: String($0.key.dropFirst(8)), value: $0.value)
-        }
-        let rest = rows.filter { row in
-            !row.key.hasPrefix("options.") && !options.contains { $0.key == row.key }
-        }
-        let lines = (options + rest).map { row in
-            "<tr><th scope=\"row\">\(escaped(row.key))</th><td>\(escaped(Page.short(row.value)))</td></tr>"
-        }
-        let reference = method.reference.isEmpty ? "" : "<p>\(escaped(method.reference))</p>"
-        let warnings = manifest["warnings"]?.text ?? ""
-        return """
-            \(warnings.isEmpty ? "" : "<p class=\"warning\">\(escaped(warnings))</p>")
-            <details><summary>options<span class="unseen"> of \(escaped(method.name))</span></summary>
-            <p>\(escaped(method.summary))</p><table>\(lines.joined())</table>\(reference)
-            </details>
-            """
-    }
-
-    /// Numbers with four digits after the point, as far as they have so many.
-    private static func short(_ value: String) -> String {
-        guard value.contains("."), let number = Double(value), abs(number) >= 0.001, abs(number) < 1e9
-        else { return value }
-        var text = fixed(number, 4)
-        while text.hasSuffix("0") { text.removeLast() }
-        return text.hasSuffix(".") ? text + "0" : text
     }
 }

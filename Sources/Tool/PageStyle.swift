@@ -15,9 +15,14 @@ extension Page {
         header p, footer { font-size: .85rem; overflow-wrap: anywhere }
         .bar { display: flex; flex-wrap: wrap; justify-content: space-between; gap: .4rem 2rem; margin-top: .7rem; font-size: .85rem }
         .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.5rem }
+        #controls { display: flex; flex-wrap: wrap; gap: .4rem 1.6rem; align-items: center }
+        #controls[hidden] { display: none }
+        #keys { flex-basis: 100% }
+        fieldset { border: 0; display: flex; flex-wrap: wrap; gap: .2rem .9rem; padding: 0 }
+        legend { float: left; margin-right: .9rem; padding: 0 }
         label { display: flex; align-items: center; gap: .6rem }
-        label[hidden] { display: none }
-        input { accent-color: var(--mark); width: 11rem }
+        input { accent-color: var(--mark) }
+        input[type=range] { width: 9rem }
         output { min-width: 3.2em; font-variant-numeric: tabular-nums }
         .legend i { display: inline-block; width: 7rem; height: .6rem; border-radius: .3rem; margin: 0 .3rem }
         .turbo { background: linear-gradient(90deg, #30123b, #466be3, #29bbec, #31f299, #a3fd3c, #edd03a, #fb8022, #d23105, #7a0403) }
@@ -27,10 +32,14 @@ extension Page {
         .gray { background: linear-gradient(90deg, #000000, #ffffff) }
         section { display: grid; grid-template-columns: 240px 1fr; gap: 2rem; border-top: 1px solid var(--line); margin-top: 1.8rem; padding-top: 1.8rem }
         .about { position: sticky; top: 1.2rem; align-self: start }
-        .photo, .picture { aspect-ratio: var(--shape, 1); background: var(--photo) center / contain no-repeat; border-radius: 10px }
-        .picture { border-radius: 10px 10px 0 0; overflow: hidden }
-        .picture img { display: block; width: 100%; height: 100%; object-fit: contain; opacity: var(--colours, 1); transition: opacity .15s }
-        .picture:hover img { opacity: 0 }
+        .photo, .picture { aspect-ratio: var(--shape, 1); border-radius: 10px; overflow: hidden }
+        .picture { border-radius: 10px 10px 0 0; touch-action: none }
+        .lens { background: var(--photo) center / contain no-repeat; width: 100%; height: 100%; transform: scale(var(--zoom, 1)); transform-origin: var(--x, 50%) var(--y, 50%) }
+        .lens img { display: block; width: 100%; height: 100%; object-fit: contain; opacity: var(--colours, 1); transition: opacity .15s }
+        .drawing { background: #fff; display: block; max-height: 80vh; object-fit: contain; padding: .5rem !important; width: 100% }
+        .wide { grid-column: 1 / -1 }
+        .wide .picture { float: left; margin-right: .8rem; width: 200px }
+        .wide::after { clear: both; content: ""; display: block }
         ol { list-style: none; padding: 0; margin-top: .8rem; font-size: .88rem }
         li { display: grid; grid-template-columns: 1fr auto; gap: 0 .6rem; margin-bottom: .45rem }
         li b { font-weight: 500; font-variant-numeric: tabular-nums }
@@ -60,20 +69,6 @@ extension Page {
         footer { border-top: 1px solid var(--line); margin-top: 2rem; padding-top: 1rem }
         @media (prefers-reduced-motion: reduce) { * { transition: none !important } }
         @media (max-width: 720px) { section { grid-template-columns: 1fr } .about { position: static } .photo { max-width: 240px } }
-
-        """
-
-    /// Lets the reader fade the colours; without it the page shows them whole.
-    static let script = """
-
-        const slider = document.getElementById("opacity"), share = document.getElementById("share");
-        const apply = () => {
-          document.documentElement.style.setProperty("--colours", slider.value / 100);
-          share.value = slider.value + " %";
-        };
-        slider.addEventListener("input", apply);
-        document.getElementById("control").hidden = false;
-        apply();
 
         """
 }
