@@ -17,7 +17,7 @@ C_SOURCES = $(shell find include Sources Tests docs -name '*.[ch]' -o -name '*.c
 relocatable = sed 's|@VERSION@|$(VERSION)|; s|@PREFIX@|$(shell realpath -m --relative-to=$(1) $(PREFIX))|; s|@LIBDIR@|$(shell realpath -m --relative-to=$(PREFIX) $(LIBDIR))|'
 
 .DEFAULT_GOAL := build
-.PHONY: demo build test install format check wheel sanitize bench clean help packages
+.PHONY: demo build test install format check wheel sanitize fuzz bench clean help packages
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -70,6 +70,9 @@ wheel: build ## build the Python wheel into dist/
 
 sanitize: build ## run the C and C++ test programs under AddressSanitizer, ThreadSanitizer and valgrind
 	SWIFT=$(SWIFT) $(PYTHON) .ci/sanitize
+
+fuzz: packages ## fuzz models, images and options with libFuzzer under AddressSanitizer
+	SWIFT=$(SWIFT) Tests/Fuzz/fuzz
 
 bench: build ## time a forward and an explanation
 	PELLUCID_LIBRARY=build/$(SONAME) PYTHONPATH=bindings/python $(PYTHON) Tests/Bench/bench.py $(MODEL)
