@@ -5,20 +5,25 @@ internal import Tensors
 extension Request {
     /// Calls `body` for the samples of every image, a chunk at a time and all images in step, until there are `total` of
     /// each or the deadline has come; cancelling is an error, and so is a deadline before each image has a sample. Returns
-    /// how many samples of each image were taken.
-    func sample(_ stage: String, _ total: Int, _ body: (_ image: Int, _ samples: Range<Int>) throws -> Void) throws -> [Int] {
+    /// how many samples of each image were taken. `isEnough`: asked before each chunk, whether an image needs no more.
+    func sample(
+        _ stage: String, _ total: Int, isEnough: (_ image: Int) -> Bool = { _ in false },
+        _ body: (_ image: Int, _ samples: Range<Int>) throws -> Void
+    ) throws -> [Int] {
         var done = [Int](repeating: 0, count: images)
         var pace = Pace(largest: try chunk(of: total), control: control)
         do {
-            while let first = done.min(), first < total {
+            while true {
+                let open = done.indices.filter { done[$0] < total && !isEnough($0) }
+                guard let first = open.first.map({ done[$0] }) else { break }
                 let samples = first..<min(first + pace.size, total)
-                for image in done.indices {
+                for image in open {
                     let before = first * images + image * samples.count
                     try control.begin(stage, before, to: before + samples.count, of: total * images)
                     try body(image, samples)
                     done[image] = samples.upperBound
                 }
-                pace.adapt(samples.count * images, control)
+                pace.adapt(samples.count * open.count, control)
             }
         } catch let failure as Failure where canStop(failure) && !done.contains(0) {
             isStopped = true
