@@ -27,7 +27,9 @@ package enum MethodList {
     ]
 
     /// Parts of the input taken away or sampled.
-    private static let perturbation: [any Explainer.Type] = []
+    private static let perturbation: [any Explainer.Type] = [
+        Occlusion.self, RISE.self,
+    ]
 
     /// Masks found by optimisation.
     private static let mask: [any Explainer.Type] = []

@@ -38,6 +38,8 @@ struct GoldenCase {
         let normalize: Bool?
         let resize: String?
         let reshape: Reshape?
+        let sliding_window_shapes: [Int]?
+        let strides: [Int]?
         let options: [String: Setting]?
         let result: String?
         let tolerance: Double?

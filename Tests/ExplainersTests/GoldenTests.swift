@@ -70,6 +70,10 @@ import Testing
             options["quadrature"] = .text(check.method == "riemann_trapezoid" ? "captum_trapezoid" : check.method ?? "gausslegendre")
             options["n_steps"] = .integer(check.n_steps ?? 50)
             options["baseline"] = .real(check.baseline ?? 0)
+        case "occlusion":
+            options["sliding_window_shapes"] = .text((check.sliding_window_shapes ?? []).map(String.init).joined(separator: ","))
+            options["strides"] = .text((check.strides ?? []).map(String.init).joined(separator: ","))
+            options["baseline"] = .real(check.baseline ?? 0)
         case "guided-backprop", "deconvolution":
             options["apply_to"] = .text(rectifiers(check))
         case "cam", "grad-cam":
