@@ -57,6 +57,7 @@ package struct OperatorSet: Sendable {
             BitCast.operators,
             ImageDecoding.operators,
             Text.operators,
+            PatchWindow.operators,
         ].flatMap { $0.map(TextMovement.supporting) },
         [
             LegacyBroadcast.lowerings,
