@@ -51,6 +51,20 @@ package final class Model: Sendable {
         hash = FileHash(file)
     }
 
+    /// Another graph under the same options, on the same backends.
+    init(graph: Graph, like other: Model) {
+        runtime = other.runtime
+        self.graph = graph
+        names = Names(graph)
+        memory = other.memory
+        backends = other.backends
+        passes = other.passes
+        pool = other.pool
+        facts = [:]
+        declared = [:]
+        hash = FileHash(nil)
+    }
+
     /// An entry of the file's metadata, or what `pellucid_model_metadata` names besides.
     package func metadata(_ key: String) -> String? {
         switch key {
@@ -212,17 +226,30 @@ package final class Model: Sendable {
 
     // MARK: Planning
 
-    func plan(for evaluation: Evaluation, _ control: Control) throws -> Plan {
+    /// The graph with the shapes of the feeds, before fusions, and the value that the target reads.
+    func specialised(_ evaluation: Evaluation) throws -> (graph: Graph, output: ValueID)? {
+        let request = try planRequest(evaluation, Control())
+        let builder = PlanBuilder(
+            request: request, rules: evaluation.rules, operators: operators, passes: passes.after, mayUnroll: true, backends: backends)
+        let graph = try builder.specialised(try rewrittenGraph(keeping: request))
+        return request.target.flatMap { graph.id(of: $0.output) }.map { (graph, $0) }
+    }
+
+    private func planRequest(_ evaluation: Evaluation, _ control: Control) throws -> PlanRequest {
         let target = try evaluation.target.map { target in
             TargetPlan(
                 output: try target.output.map { try names.resolve($0) } ?? firstOutput(), score: target.score, isArgmax: target.isArgmax)
         }
-        let request = PlanRequest(
+        return PlanRequest(
             feeds: evaluation.feeds.sorted { $0.key < $1.key }.map { .init(name: $0.key, type: TensorType(of: $0.value)) },
             wanted: evaluation.wanted, target: target, gradients: evaluation.gradients, rules: evaluation.rules.name,
             forwardHooks: control.hooks.filter { $0.phase == .forward }.map(\.name),
             backwardHooks: control.hooks.filter { $0.phase == .backward }.map(\.name), isDequantized: evaluation.isDequantized,
             wantsEveryScore: evaluation.wantsEveryScore)
+    }
+
+    func plan(for evaluation: Evaluation, _ control: Control) throws -> Plan {
+        let request = try planRequest(evaluation, control)
         return try plans.plan(request) {
             let builder = PlanBuilder(
                 request: request, rules: evaluation.rules, operators: operators, passes: passes.after,

@@ -90,7 +90,7 @@ struct PlanBuilder {
     // MARK: Shapes
 
     /// The graph with fed values as its inputs, and every shape inferred anew from theirs.
-    private func specialised(_ model: Graph) throws -> Graph {
+    func specialised(_ model: Graph) throws -> Graph {
         var graph = model
         if graph.hasControlFlow { try checkCopies(request.feeds.map(\.name), in: graph) }
         let fed = try request.feeds.map { ($0, try find($0.name, in: graph)) }

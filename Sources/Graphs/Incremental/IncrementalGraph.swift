@@ -14,7 +14,8 @@ package struct IncrementalGraph {
 
     /// `original` has known shapes and one image; `input` is 4-D with rows and columns at `axes`; `size` is that of a patch.
     /// nil: some node cannot be evaluated for a batch of patches.
-    package init?(of original: Graph, input: ValueID, axes: [Int], size: [Int], batch: Int, output: ValueID, operators: OperatorSet) throws {
+    package init?(of original: Graph, input: ValueID, axes: [Int], size: [Int], batch: Int, output: ValueID, operators: OperatorSet) throws
+    {
         guard let shape = original[input].type?.shape, shape.count == 4, shape[0] == 1, axes.count == 2, size.count == 2,
             let element = original[input].type?.element
         else { return nil }

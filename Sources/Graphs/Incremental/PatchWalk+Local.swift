@@ -33,7 +33,8 @@ extension PatchWalk {
 
     private static let pointwise: Set = [
         "Relu", "LeakyRelu", "Clip", "Sigmoid", "Tanh", "HardSwish", "HardSigmoid", "Elu", "Selu", "Celu", "Softplus", "Softsign", "Gelu",
-        "Silu", "Swish", "Mish", "Erf", "Exp", "Log", "Sqrt", "Reciprocal", "Abs", "Neg", "Identity", "PRelu", "BatchNormalization", "Add", "Sub",
+        "Silu", "Swish", "Mish", "Erf", "Exp", "Log", "Sqrt", "Reciprocal", "Abs", "Neg", "Identity", "PRelu", "BatchNormalization", "Add",
+        "Sub",
         "Mul", "Div", "Pow", "Max", "Min", "Sum", "Mean",
     ]
 
@@ -44,7 +45,8 @@ extension PatchWalk {
 
     /// Convolutions and pools over the two axes of a patch, channels in front.
     private mutating func windowed(_ node: Node) throws -> Patch? {
-        guard let input = node.inputs.first, let input, let patch = patch(input), patch.axes == [2, 3], let sizes = shape(input), sizes.count == 4,
+        guard let input = node.inputs.first, let input, let patch = patch(input), patch.axes == [2, 3], let sizes = shape(input),
+            sizes.count == 4,
             node.inputs.dropFirst().allSatisfy({ $0.map { !isChanged($0) } ?? true })
         else { return nil }
         let call = Call(node: node, inputs: [])
@@ -123,7 +125,9 @@ extension PatchWalk {
         let isClear = node.op == "LayerNormalization" ? axis > patch.axes[1] : axis > 0 && !patch.axes.contains(axis)
         guard isClear else { return nil }
         let others = node.inputs.dropFirst().map { $0.map { unchanged($0) } }
-        return Patch(value: try builder.emit(node.op, [patch.value] + others, node.attributes), rows: patch.rows, columns: patch.columns, axes: patch.axes)
+        return Patch(
+            value: try builder.emit(node.op, [patch.value] + others, node.attributes), rows: patch.rows, columns: patch.columns,
+            axes: patch.axes)
     }
 
     /// Reductions over channels that keep their axis.
@@ -131,11 +135,15 @@ extension PatchWalk {
         guard let input = node.inputs.first, let input, let patch = patch(input), let rank = shape(input)?.count,
             node.attributes["keepdims"]?.int ?? 1 == 1
         else { return nil }
-        let given = node.attributes["axes"]?.ints ?? (node.inputs.count > 1 ? node.inputs[1] : nil).flatMap { original[$0].constant }.flatMap { try? $0.integers() }
+        let given =
+            node.attributes["axes"]?.ints
+            ?? (node.inputs.count > 1 ? node.inputs[1] : nil).flatMap { original[$0].constant }.flatMap { try? $0.integers() }
         let axes = (given ?? []).map { $0 < 0 ? $0 + rank : $0 }
         guard !axes.isEmpty, axes.allSatisfy({ $0 > 0 && !patch.axes.contains($0) }) else { return nil }
         let others = node.inputs.dropFirst().map { $0.map { unchanged($0) } }
-        return Patch(value: try builder.emit(node.op, [patch.value] + others, node.attributes), rows: patch.rows, columns: patch.columns, axes: patch.axes)
+        return Patch(
+            value: try builder.emit(node.op, [patch.value] + others, node.attributes), rows: patch.rows, columns: patch.columns,
+            axes: patch.axes)
     }
 
     /// Channels last times a matrix.
@@ -143,7 +151,8 @@ extension PatchWalk {
         guard node.inputs.count == 2, let input = node.inputs[0], let weight = node.inputs[1], let patch = patch(input), !isChanged(weight),
             let rank = shape(input)?.count, shape(weight)?.count == 2, patch.axes[1] < rank - 1
         else { return nil }
-        return Patch(value: try builder.emit(node.op, [patch.value, unchanged(weight)]), rows: patch.rows, columns: patch.columns, axes: patch.axes)
+        return Patch(
+            value: try builder.emit(node.op, [patch.value, unchanged(weight)]), rows: patch.rows, columns: patch.columns, axes: patch.axes)
     }
 
     /// Side by side along the channels.

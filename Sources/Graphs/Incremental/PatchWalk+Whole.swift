@@ -35,7 +35,8 @@ extension PatchWalk {
 
     private static let elementByElement: Set = [
         "Relu", "LeakyRelu", "Clip", "Sigmoid", "Tanh", "HardSwish", "HardSigmoid", "Elu", "Selu", "Celu", "Softplus", "Softsign", "Gelu",
-        "Silu", "Swish", "Mish", "Erf", "Exp", "Log", "Sqrt", "Reciprocal", "Abs", "Neg", "Identity", "PRelu", "Add", "Sub", "Mul", "Div", "Pow",
+        "Silu", "Swish", "Mish", "Erf", "Exp", "Log", "Sqrt", "Reciprocal", "Abs", "Neg", "Identity", "PRelu", "Add", "Sub", "Mul", "Div",
+        "Pow",
         "Max", "Min", "Sum", "Mean", "Cast", "Where",
     ]
 
@@ -65,7 +66,8 @@ extension PatchWalk {
     }
 
     private mutating func reshapedWhole(_ node: Node) throws -> [ValueID]? {
-        guard let input = node.inputs.first, let input, let output = node.outputs.first, let output, var target = shape(output), !target.isEmpty,
+        guard let input = node.inputs.first, let input, let output = node.outputs.first, let output, var target = shape(output),
+            !target.isEmpty,
             let value = try whole(input)
         else { return nil }
         target[0] *= batch
@@ -84,7 +86,9 @@ extension PatchWalk {
     }
 
     private mutating func product(_ node: Node) throws -> [ValueID]? {
-        guard node.inputs.count == 2, let a = node.inputs[0], let b = node.inputs[1], let left = shape(a), let right = shape(b) else { return nil }
+        guard node.inputs.count == 2, let a = node.inputs[0], let b = node.inputs[1], let left = shape(a), let right = shape(b) else {
+            return nil
+        }
         let isLeft = isChanged(a), isRight = isChanged(b)
         if isLeft, isRight { return left.count == right.count && left.count >= 3 && left[0] == right[0] ? try plain(node) : nil }
         guard isLeft, left.count >= 2, right.count < left.count || right[0] == 1 && right.count > 2 || right.count == 2 else { return nil }
@@ -97,7 +101,9 @@ extension PatchWalk {
             let axis = node.attributes["axis"]?.int ?? 0
             return (axis < 0 ? axis + rank : axis) > 0 ? try plain(node) : nil
         }
-        let given = node.attributes["axes"]?.ints ?? (node.inputs.count > 3 ? node.inputs[3] : nil).flatMap { original[$0].constant }.flatMap { try? $0.integers() }
+        let given =
+            node.attributes["axes"]?.ints
+            ?? (node.inputs.count > 3 ? node.inputs[3] : nil).flatMap { original[$0].constant }.flatMap { try? $0.integers() }
         guard let given, given.allSatisfy({ ($0 < 0 ? $0 + rank : $0) > 0 }) else { return nil }
         return try plain(node)
     }
@@ -110,7 +116,9 @@ extension PatchWalk {
 
     private func reducedAxes(_ node: Node) throws -> [Int] {
         guard let input = node.inputs.first, let input, let rank = shape(input)?.count else { return [] }
-        let given = node.attributes["axes"]?.ints ?? (node.inputs.count > 1 ? node.inputs[1] : nil).flatMap { original[$0].constant }.flatMap { try? $0.integers() }
+        let given =
+            node.attributes["axes"]?.ints
+            ?? (node.inputs.count > 1 ? node.inputs[1] : nil).flatMap { original[$0].constant }.flatMap { try? $0.integers() }
         return (given ?? []).map { $0 < 0 ? $0 + rank : $0 }
     }
 }

@@ -10,7 +10,10 @@ enum PatchWindow {
             "PatchWindow", arity: 3...3, infer: infer, compute: compute, noGradient: "patches are evaluated forward only",
             samples: [
                 Sample(
-                    [.constants([1, 1, 3, 3], [1, 2, 3, 4, 5, 6, 7, 8, 9]), .constants([2, 1, 1, 1], [-1, -2]), .integers([2, 2], [0, 0, 2, 1])],
+                    [
+                        .constants([1, 1, 3, 3], [1, 2, 3, 4, 5, 6, 7, 8, 9]), .constants([2, 1, 1, 1], [-1, -2]),
+                        .integers([2, 2], [0, 0, 2, 1]),
+                    ],
                     [
                         "axes": .ints([2, 3]), "size": .ints([2, 3]), "rows": .ints([-1, 0, 1]), "columns": .ints([-1, 0, 1]),
                         "patch_rows": .ints([0, 1, 2]), "patch_columns": .ints([0, 1, 2]), "fill": .float(0),
@@ -43,7 +46,8 @@ enum PatchWindow {
         shape[0] = batch
         for (axis, size) in zip(layout.axes, layout.size) { shape[axis] = size }
         if let patch {
-            let isFitting = patch.type == base.type && patch.shape.count == base.shape.count && patch.shape[0] == batch
+            let isFitting =
+                patch.type == base.type && patch.shape.count == base.shape.count && patch.shape[0] == batch
                 && patch.shape.indices.dropFirst().allSatisfy { layout.axes.contains($0) || patch.shape[$0] == base.shape[$0] }
             guard isFitting else { throw Failure.shape("patches are \(Shape.text(patch.shape)), the value \(Shape.text(base.shape))") }
         }
