@@ -6,7 +6,7 @@
 static const cpu_op *const families[] = {
     cpu_conv_ops, cpu_conv_grad_ops, cpu_matmul_ops, cpu_pointwise_ops, cpu_binary_ops,
     cpu_normalization_ops, cpu_reduce_ops, cpu_pooling_ops, cpu_movement_ops, cpu_joining_ops,
-    cpu_clip_grad_ops, cpu_compare_ops, cpu_quantize_ops,
+    cpu_clip_grad_ops, cpu_compare_ops, cpu_quantize_ops, cpu_patch_ops,
 };
 
 enum { MOST_PARAMS = 4096 };

@@ -59,7 +59,7 @@ struct cpu_node {
 
 extern const cpu_op cpu_conv_ops[], cpu_conv_grad_ops[], cpu_matmul_ops[], cpu_pointwise_ops[], cpu_binary_ops[],
     cpu_normalization_ops[], cpu_reduce_ops[], cpu_pooling_ops[], cpu_movement_ops[], cpu_joining_ops[],
-    cpu_clip_grad_ops[], cpu_compare_ops[], cpu_quantize_ops[];
+    cpu_clip_grad_ops[], cpu_compare_ops[], cpu_quantize_ops[], cpu_patch_ops[];
 
 /* Fills `out` from a program of one node; false when it is not one, or a value is empty, strided or out of bounds. */
 bool cpu_node_read(cpu_node *out, const pellucid_program *program);

@@ -26,8 +26,7 @@ import Testing
         let target = Target(.index(1), score: .output)
         let patches = try #require(
             try PatchModel(
-                model, feeds: [input.name: x], input: input.name, axes: [2, 3], size: size, batch: batch, target: target, memory: nil,
-                Control()), "\(file) has no patches")
+                model, feeds: [input.name: x], input: input.name, axes: [2, 3], size: size, limit: batch, target: target, memory: nil), "\(file) has no patches")
         let starts = (0..<batch).map { index -> (row: Int, column: Int) in
             let (rows, columns) = (shape[2] - size[0], shape[3] - size[1])
             // Corners first, then places in between.
@@ -37,7 +36,8 @@ import Testing
                 : (Int(random.uniform(UInt64(index)) * Double(rows)), Int(random.uniform(UInt64(index + 9)) * Double(columns)))
         }
         let change = try Tensor.make([batch] + [shape[1]] + size, Float.self) { Random(seed: 6).fillNormal($0) }
-        let found = try patches.evaluate(change, starts: starts, wantsEveryScore: true, Control())
+        let found = try patches.evaluate(
+            change, starts: starts, over: patches.base([input.name: x], Control()), target: target, wantsEveryScore: true, Control())
         for (index, start) in starts.enumerated() {
             let whole = try x.read(Float.self) { x in
                 try change.read(Float.self) { c in

@@ -31,6 +31,7 @@ struct Occlusion: Explainer {
                 "class_scores", .boolean, default: "false",
                 "true: also the score of every class behind every window (class_scores) and without one (clean_class_scores)"),
             .channelReduce,
+            WindowScores.parameter,
             ImageLayout.parameter,
         ] + Baseline.preparation)
 
@@ -50,10 +51,11 @@ struct Occlusion: Explainer {
         let baseline = try Baseline.tensor(settings, like: request.x, seed: request.seed)
         let target = try request.scoredTarget()
         let classes = try ClassScores(settings, target, always: givesClassScores)
+        let scorer = try WindowScores(request, windows, axes, target, settings)
         var grids: [Tensor] = [], behind: [Tensor] = [], clean: [Tensor] = []
         for image in 0..<request.images {
             let removal = try Removal(try request.x, image: image, baseline: baseline)
-            let evaluated = try evaluate(request, image, removal, windows, target, classes)
+            let evaluated = try scorer.evaluate(image, removal, classes)
             grids.append(try Tensor(evaluated.scores.map { Float(request.scores[image] - $0) }, [1] + windows.counts))
             guard classes.isWanted else { continue }
             behind.append(evaluated.classes)
@@ -65,6 +67,7 @@ struct Occlusion: Explainer {
         findings.tensors["grid"] = grid
         findings.chosen["sliding_window_shapes"] = .array(windows.window.map { .integer($0) })
         findings.chosen["strides"] = .array(windows.strides.map { .integer($0) })
+        findings.chosen["incremental"] = .string(scorer.isIncremental ? "always" : "never")
         if classes.isWanted { try add(classes, try Maps.stack(behind), try Maps.stack(clean), windows, axes, to: &findings) }
         return findings
     }
@@ -90,27 +93,6 @@ struct Occlusion: Explainer {
         let strides = try axes.lengths("strides", settings, channels: axes.channel.map { window[$0] } ?? 1, default: steps)
         let partial = Windows.PartialLast(rawValue: try settings.choice("partial_last")) ?? .truncate
         return try Windows(shape: axes.shape, window: window, strides: strides, partial: partial)
-    }
-
-    /// The scores of one image behind each window: the one place where windows are evaluated. `classes`: windows x classes.
-    private func evaluate(
-        _ request: Request, _ image: Int, _ removal: Removal, _ windows: Windows, _ target: Target, _ classes: ClassScores
-    ) throws -> (scores: [Double], classes: Tensor) {
-        var scores: [Double] = [], every: [Tensor] = []
-        let chunk = try request.chunk(of: windows.count)
-        for first in stride(from: 0, to: windows.count, by: chunk) {
-            let range = first..<min(first + chunk, windows.count)
-            let done = image * windows.count + first
-            try request.control.begin("windows", done, to: done + range.count, of: windows.count * request.images)
-            let versions = try removal.versions(range.map(windows.elements))
-            let outcome = try request.evaluate(image: image, versions, target: target, wantsEveryScore: classes.isWanted)
-            guard outcome.scores.count == range.count else {
-                throw Failure.unsupported("\(range.count) versions of the input gave \(outcome.scores.count) scores")
-            }
-            scores += outcome.scores
-            if classes.isWanted { every.append(try classes.scores(outcome)) }
-        }
-        return (scores, classes.isWanted ? try ClassScores.joined(every) : try Tensor.zeros(.float32, [0]))
     }
 
     /// Images x grid spread over the elements that each window covers: images x input.

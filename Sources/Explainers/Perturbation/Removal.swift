@@ -32,4 +32,26 @@ struct Removal {
         }
         return withExtendedLifetime((original, baseline)) { copies }
     }
+
+    /// Parts of the image, of one size, in which boxes give way to the baseline: `starts` are the parts' first elements, one
+    /// along each axis of the image, `boxes` lie within them.
+    func parts(_ boxes: [[Range<Int>]], starts: [[Int]], size: [Int]) throws -> Tensor {
+        let shape = Array(original.shape.dropFirst())
+        let copies = try Tensor.empty(original.type, [boxes.count] + size)
+        guard let from = original.start, let fill = baseline.start, let to = copies.start else { return copies }
+        let count = try Shape.count(size), strides = Shape.strides(shape), inner = Shape.strides(size)
+        func copy(_ source: UnsafeMutableRawPointer, _ box: [Range<Int>], _ start: [Int], _ part: Int) {
+            let runs = ElementRuns.rows(box)
+            for row in runs {
+                let source = source + zip(row, strides).reduce(0) { $0 + $1.0 * $1.1 } * width
+                let place = part * count + row.indices.reduce(0) { $0 + (row[$1] - start[$1]) * inner[$1] }
+                (to + place * width).copyMemory(from: source, byteCount: (box.last?.count ?? 1) * width)
+            }
+        }
+        for (part, (box, start)) in zip(boxes, starts).enumerated() {
+            copy(from, zip(start, size).map { $0..<($0 + $1) }, start, part)
+            copy(fill, box, start, part)
+        }
+        return withExtendedLifetime((original, baseline)) { copies }
+    }
 }

@@ -42,7 +42,10 @@ struct Windows {
     }
 
     /// What a window covers.
-    func elements(_ index: Int) -> ElementRuns {
+    func elements(_ index: Int) -> ElementRuns { ElementRuns(box(index), of: shape) }
+
+    /// Its part of each axis.
+    func box(_ index: Int) -> [Range<Int>] {
         var rest = index
         var box = [Range<Int>](repeating: 0..<0, count: shape.count)
         for axis in shape.indices.reversed() {
@@ -51,7 +54,7 @@ struct Windows {
             let start = partial == .shift ? min(place, shape[axis] - window[axis]) : place
             box[axis] = start..<min(start + window[axis], shape[axis])
         }
-        return ElementRuns(box, of: shape)
+        return box
     }
 }
 
@@ -71,6 +74,13 @@ struct ElementRuns {
             starts = starts.flatMap { start in box[axis].map { start + $0 * strides[axis] } }
         }
         self.starts = starts
+    }
+
+    /// The first element of each row of a box, along its last axis.
+    static func rows(_ box: [Range<Int>]) -> [[Int]] {
+        var rows: [[Int]] = [[]]
+        for axis in box.dropLast() { rows = rows.flatMap { row in axis.map { row + [$0] } } }
+        return rows.map { $0 + [box.last?.lowerBound ?? 0] }
     }
 
     /// Single elements.

@@ -108,26 +108,27 @@ struct PatchWalk {
     /// A part of a changed value: `at` are its first row and column by the patch's start.
     mutating func window(of id: ValueID, _ patch: Patch, at: [[Int]], size: [Int], fill: Double) throws -> ValueID {
         try emitWindow(
-            unchanged(id), patch.value, axes: patch.axes, at: at, size: size, fill: fill,
-            [
-                "patch_rows": .ints(patch.rows.starts), "patch_columns": .ints(patch.columns.starts),
-            ])
+            unchanged(id), axes: patch.axes, at: at, size: size, fill: fill,
+            [patch.value, places(patch.rows.starts, patch.columns.starts)])
     }
 
     /// A part of a value that no patch reaches.
     mutating func window(ofUnchanged id: ValueID, like patch: Patch) throws -> ValueID {
         try emitWindow(
-            unchanged(id), nil, axes: patch.axes, at: [patch.rows.starts, patch.columns.starts],
-            size: [patch.rows.size, patch.columns.size], fill: 0, [:])
+            unchanged(id), axes: patch.axes, at: [patch.rows.starts, patch.columns.starts], size: [patch.rows.size, patch.columns.size],
+            fill: 0, [])
     }
 
     private mutating func emitWindow(
-        _ base: ValueID, _ patch: ValueID?, axes: [Int], at: [[Int]], size: [Int], fill: Double, _ more: [String: Attribute]
+        _ base: ValueID, axes: [Int], at: [[Int]], size: [Int], fill: Double, _ patch: [ValueID]
     ) throws -> ValueID {
-        let attributes: [String: Attribute] = [
-            "axes": .ints(axes), "size": .ints(size), "rows": .ints(at[0]), "columns": .ints(at[1]), "fill": .float(fill),
-        ]
-        return try builder.emit("PatchWindow", [base, patch, starts], attributes.merging(more) { $1 })
+        try builder.emit(
+            "PatchWindow", [base, places(at[0], at[1])] + patch, ["axes": .ints(axes), "size": .ints(size), "fill": .float(fill)])
+    }
+
+    /// Where something begins for each patch of the batch.
+    private mutating func places(_ rows: [Int], _ columns: [Int]) throws -> ValueID {
+        try builder.emit("PatchPlaces", [starts], ["rows": .ints(rows), "columns": .ints(columns)])
     }
 
     /// The patch on a larger part of its value.
