@@ -86,11 +86,15 @@ package final class Request {
 
     /// Evaluates the unchanged input: values, and gradients of the target.
     package func evaluate(wanted: [String] = [], gradients: [String] = [], rules: BackwardRules = .gradient) throws -> Outcome {
-        let outcome = try model.evaluate(
+        try evaluate(
             Evaluation(
                 feeds, wanted: wanted, target: target, gradients: gradients, rules: rules, batch: batchSize, memory: memory,
-                isDequantized: true),
-            control)
+                isDequantized: true))
+    }
+
+    /// Any question about the unchanged input and the target.
+    func evaluate(_ evaluation: Evaluation) throws -> Outcome {
+        let outcome = try model.evaluate(evaluation, control)
         try note(outcome)
         return outcome
     }

@@ -6,11 +6,14 @@ internal import Tensors
 struct Tail {
     let layer: String
     private let request: Request
+    private let given: [String: Tensor]
     /// Inputs of the model that the rest of the network reads past the layer.
     private let others: [String]
 
-    init(_ request: Request, after layer: String) throws {
+    /// `feeds`: in place of the request's, as for other versions of the images.
+    init(_ request: Request, after layer: String, feeds: [String: Tensor]? = nil) throws {
         self.request = request
+        given = feeds ?? request.feeds
         self.layer = layer
         let graph = request.model.graph
         guard let id = graph.id(of: layer) else { throw Failure.notFound("the model has no value '\(layer)'") }
@@ -31,26 +34,33 @@ struct Tail {
     }
 
     /// `evaluate` for so many versions of each image, `chunk` at a time; `activation` is the layer's for all images.
-    func work(versions: Int, chunk: Int, activation: [Int], gradient: Bool = false, rules: BackwardRules = .gradient) throws -> [Work] {
+    func work(
+        versions: Int, chunk: Int, activation: [Int], gradient: Bool = false, rules: BackwardRules = .gradient, curvature: Bool = false
+    )
+        throws -> [Work]
+    {
         guard versions > 0 else { return [] }
         let chunk = max(1, min(chunk, versions)), images = request.images
         func one(_ count: Int) throws -> Evaluation {
-            try evaluation(
+            var question = try evaluation(
                 image: 0, try Tensor.placeholder(.float32, [count] + activation.dropFirst()),
                 target: Target(.index(0), score: request.target.score, output: request.target.output), gradient: gradient, rules: rules)
+            if curvature { question.curvatures = [layer] }
+            return question
         }
         var result = [Work(try one(chunk), times: versions / chunk * images)]
         if versions % chunk > 0 { result.append(Work(try one(versions % chunk), times: images)) }
         return result
     }
 
-    private func evaluation(
-        image: Int, _ versions: Tensor, target: Target, gradient: Bool, rules: BackwardRules, wantsEveryScore: Bool = false
+    /// The question that `evaluate` asks.
+    func evaluation(
+        image: Int, _ versions: Tensor, target: Target, gradient: Bool, rules: BackwardRules = .gradient, wantsEveryScore: Bool = false
     ) throws -> Evaluation {
         let count = versions.shape.first ?? 1
         var feeds = [layer: versions]
         for name in others {
-            guard let tensor = request.feeds[name] else { continue }
+            guard let tensor = given[name] else { continue }
             feeds[name] = try request.repeated(name, tensor, image: image, count)
         }
         return Evaluation(

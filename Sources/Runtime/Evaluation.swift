@@ -12,6 +12,8 @@ package struct Evaluation {
     /// Names of values whose gradient is returned.
     package var gradients: [String]
     package var rules: BackwardRules
+    /// Those of `gradients` whose second derivative, times the value itself, is returned too.
+    package var curvatures: [String] = []
     /// Images evaluated together; nil: as many as the memory budget allows.
     package var batch: Int?
     /// Bytes that one run may use for activations; nil: the model's option.
@@ -41,6 +43,8 @@ package struct Evaluation {
 package struct Outcome {
     package var values: [String: Tensor] = [:]
     package var gradients: [String: Tensor] = [:]
+    /// By value `v`: `H v`, with `H` the second derivative of the score by `v`.
+    package var curvatures: [String: Tensor] = [:]
     /// The target's score, one per image.
     package var scores: [Double] = []
     /// The scored output, images x classes (x positions): logits, probabilities or the output, as the target says.
@@ -58,6 +62,11 @@ package struct Outcome {
 
     package func gradient(_ name: String) throws -> Tensor {
         guard let tensor = gradients[name] else { throw Failure.failed("the gradient of '\(name)' was not computed") }
+        return tensor
+    }
+
+    package func curvature(_ name: String) throws -> Tensor {
+        guard let tensor = curvatures[name] else { throw Failure.failed("the second derivative by '\(name)' was not computed") }
         return tensor
     }
 }

@@ -180,6 +180,7 @@ package final class Model: Sendable {
             let isWeight = graph.id(of: name).map { graph[$0].constant != nil } ?? false
             result.gradients[name] = try isWeight ? pieces.dropFirst().reduce(pieces[0]) { try Tensor.sum($0, $1) } : Tensor.joined(pieces)
         }
+        for name in evaluation.curvatures { result.curvatures[name] = try Tensor.joined(parts.map { try $0.curvature(name) }) }
         result.scores = parts.flatMap(\.scores)
         if evaluation.wantsEveryScore { result.everyScore = try Tensor.joined(parts.compactMap(\.everyScore)) }
         result.classes = parts.flatMap(\.classes)
@@ -208,15 +209,14 @@ package final class Model: Sendable {
     private func outcome(of executor: Executor, _ plan: Plan, _ evaluation: Evaluation) throws -> Outcome {
         var outcome = Outcome()
         for (name, id) in plan.wanted { outcome.values[name] = try executor.value(id) }
-        for (name, id) in plan.gradients {
-            if let id {
-                outcome.gradients[name] = try executor.value(id)
-            } else {
-                // No path leads from the value to the target.
-                let value = plan.graph.id(of: name).flatMap { plan.graph[$0].type }
-                outcome.gradients[name] = try .zeros(value?.element ?? .float32, value?.shape ?? [])
-            }
+        func derivative(_ name: String, _ id: ValueID?) throws -> Tensor {
+            if let id { return try executor.value(id) }
+            // No path leads from the value to the target.
+            let value = plan.graph.id(of: name).flatMap { plan.graph[$0].type }
+            return try .zeros(value?.element ?? .float32, value?.shape ?? [])
         }
+        for (name, id) in plan.gradients { outcome.gradients[name] = try derivative(name, id) }
+        for (name, id) in plan.curvatures { outcome.curvatures[name] = try derivative(name, id) }
         if let score = plan.score { outcome.scores = try executor.value(score).doubles() }
         if let every = plan.everyScore { outcome.everyScore = try executor.value(every) }
         outcome.isStraightThrough = plan.isStraightThrough
@@ -242,7 +242,8 @@ package final class Model: Sendable {
         }
         return PlanRequest(
             feeds: evaluation.feeds.sorted { $0.key < $1.key }.map { .init(name: $0.key, type: TensorType(of: $0.value)) },
-            wanted: evaluation.wanted, target: target, gradients: evaluation.gradients, rules: evaluation.rules.name,
+            wanted: evaluation.wanted, target: target, gradients: evaluation.gradients, curvatures: evaluation.curvatures,
+            rules: evaluation.rules.name,
             forwardHooks: control.hooks.filter { $0.phase == .forward }.map(\.name),
             backwardHooks: control.hooks.filter { $0.phase == .backward }.map(\.name), isDequantized: evaluation.isDequantized,
             wantsEveryScore: evaluation.wantsEveryScore)

@@ -12,6 +12,7 @@ struct PlanRequest: Hashable, Sendable {
     var wanted: [String]
     var target: TargetPlan?
     var gradients: [String]
+    var curvatures: [String] = []
     /// Name of the backward rules; the rules themselves are not hashable.
     var rules: String
     var forwardHooks: [String]
@@ -46,6 +47,8 @@ final class Plan: Sendable {
     let wanted: [String: ValueID]
     /// By name of the value: where its gradient is; nil: zero.
     let gradients: [String: ValueID?]
+    /// By name of the value: where its second derivative times the value is; nil: zero.
+    let curvatures: [String: ValueID?]
     let score: ValueID?
     let classes: ValueID?
     /// The scored output, for callers that want the scores of all classes.
@@ -78,7 +81,8 @@ final class Plan: Sendable {
     }
 
     init(
-        graph: Graph, steps: [Step], wanted: [String: ValueID], gradients: [String: ValueID?], score: ValueID?, classes: ValueID?,
+        graph: Graph, steps: [Step], wanted: [String: ValueID], gradients: [String: ValueID?], curvatures: [String: ValueID?] = [:],
+        score: ValueID?, classes: ValueID?,
         everyScore: ValueID? = nil, targetWeights: ValueID?, forwardHooks: [ValueID: String], backwardHooks: [ValueID: String],
         isStraightThrough: Bool = false,
         peakBytes: Int
@@ -87,6 +91,7 @@ final class Plan: Sendable {
         self.steps = steps
         self.wanted = wanted
         self.gradients = gradients
+        self.curvatures = curvatures
         self.score = score
         self.classes = classes
         self.everyScore = everyScore

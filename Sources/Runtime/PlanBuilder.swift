@@ -17,6 +17,7 @@ struct PlanBuilder {
         var target: (scored: ValueID, score: ValueID, seed: ValueID, classes: ValueID?)?
         if let asked = request.target { target = try builder.attach(asked) }
         var gradients: [String: ValueID?] = [:]
+        var curvatures: [String: ValueID?] = [:]
         var hooked: [ValueID: String] = [:]
         var isStraightThrough = false
         if let target, !(request.gradients.isEmpty && request.backwardHooks.isEmpty) {
@@ -36,6 +37,7 @@ struct PlanBuilder {
             for name in request.backwardHooks {
                 if let id = derivative.gradients[try find(name, in: builder.graph)] { hooked[id] = name }
             }
+            curvatures = try secondDerivatives(derivative.gradients, &builder)
         }
         var wanted: [String: ValueID] = [:]
         for name in request.wanted {
@@ -47,17 +49,39 @@ struct PlanBuilder {
         for name in request.forwardHooks { forwardHooks[try find(name, in: graph)] = name }
         let every = request.wantsEveryScore ? target?.scored : nil
         graph.outputs =
-            Array(wanted.values) + gradients.values.compactMap { $0 } + [target?.score, target?.classes, every].compactMap { $0 }
+            Array(wanted.values) + gradients.values.compactMap { $0 } + curvatures.values.compactMap { $0 }
+            + [target?.score, target?.classes, every].compactMap { $0 }
         let pinned = Set(graph.outputs).union(forwardHooks.keys).union(hooked.keys)
         let context = PassContext(operators: operators, pinned: pinned) { node, graph in supports(node, graph) }
         try PassList.run(passes, on: &graph, context: context)
         try checkFed(graph)
         let (steps, peak) = try schedule(graph)
         return Plan(
-            graph: graph, steps: steps, wanted: wanted, gradients: gradients, score: target?.score, classes: target?.classes,
+            graph: graph, steps: steps, wanted: wanted, gradients: gradients, curvatures: curvatures, score: target?.score,
+            classes: target?.classes,
             everyScore: every,
             targetWeights: request.target.map { _ in target?.seed }?.flatMap { graph.inputs.contains($0) ? $0 : nil },
             forwardHooks: forwardHooks, backwardHooks: hooked, isStraightThrough: isStraightThrough, peakBytes: peak)
+    }
+
+    /// `H v` for each value `v` asked for: its gradient differentiated again, with `v` itself as the signal that arrives there
+    /// (Pearlmutter 1994, "Fast exact multiplication by the Hessian").
+    private func secondDerivatives(_ gradients: [ValueID: ValueID], _ builder: inout Gradients) throws -> [String: ValueID?] {
+        var result: [String: ValueID?] = [:]
+        for name in request.curvatures {
+            let id = try find(name, in: builder.graph)
+            guard builder.graph[id].type?.element.isFloat ?? true else {
+                throw Failure.unsupported("'\(name)' holds levels of a quantised network, which have no second derivative")
+            }
+            var product: ValueID?
+            if let gradient = gradients[id] {
+                let derivative = try builder.graph.differentiated(seeds: [(gradient, id)], wrt: [id], operators: operators)
+                builder.graph = derivative.graph
+                product = derivative.gradients[id]
+            }
+            result.updateValue(product, forKey: name)
+        }
+        return result
     }
 
     private func find(_ name: String, in graph: Graph) throws -> ValueID {

@@ -28,6 +28,8 @@ package struct Target: Sendable {
         case probability
         /// As it is.
         case output
+        /// The logit plus its log-probability: ReST of Cai 2025, "CAMs as Shapley value-based explainers".
+        case rest
     }
 
     package var kind: Kind
@@ -146,6 +148,10 @@ extension Gradients {
     /// The value before or after the terminal Softmax of an output.
     private mutating func scoredValue(_ output: ValueID, _ score: Target.Score) throws -> ValueID {
         if score == .output { return output }
+        if score == .rest {
+            let logits = try scoredValue(output, .logit)
+            return try add(logits, emit("LogSoftmax", [logits], ["axis": .int(rank(of: logits) > 1 ? 1 : 0)]))
+        }
         let producers = graph.producers()
         var at = output
         var passed: [Node] = []
