@@ -22,6 +22,12 @@ enum Maps {
         return try map(sum) { $0 / Float(parts.count) }
     }
 
+    /// Element-wise largest of tensors of one shape.
+    static func largest(_ parts: [Tensor]) throws -> Tensor {
+        guard let first = parts.first else { throw Failure.invalid("no maps") }
+        return try parts.dropFirst().reduce(first) { try zip($0, $1) { max($0, $1) } }
+    }
+
     /// Folds the channel axis (1), which stays with size 1; `none` returns the tensor.
     static func reduceChannels(_ a: Tensor, _ how: String) throws -> Tensor {
         guard how != "none", a.shape.count > 2 else { return a }
@@ -67,6 +73,29 @@ enum Maps {
         let inner = max(1, a.shape.dropFirst().reduce(1, *))
         return try a.converted(to: .float32).read(Float.self) { x in
             stride(from: 0, to: x.count, by: inner).map { start in x[start..<(start + inner)].reduce(0.0) { $0 + Double($1) } }
+        }
+    }
+
+    /// The last axis in reverse.
+    static func mirrored(_ a: Tensor) throws -> Tensor {
+        let width = max(1, a.shape.last ?? 1)
+        return try a.converted(to: .float32).read(Float.self) { x in
+            try Tensor.make(a.shape, Float.self) { out in
+                for row in stride(from: 0, to: x.count, by: width) { for i in 0..<width { out[row + i] = x[row + width - 1 - i] } }
+            }
+        }
+    }
+
+    /// Tensors of any number of images, one behind the other.
+    static func joined(_ parts: [Tensor]) throws -> Tensor {
+        guard let first = parts.first, !first.shape.isEmpty else { throw Failure.invalid("no maps") }
+        guard parts.allSatisfy({ $0.shape.dropFirst() == first.shape.dropFirst() }) else { throw Failure.shape("maps of different shapes") }
+        return try Tensor.make([parts.reduce(0) { $0 + $1.shape[0] }] + first.shape.dropFirst(), Float.self) { out in
+            var start = 0
+            for part in parts {
+                try part.converted(to: .float32).read(Float.self) { x in for i in x.indices { out[start + i] = x[i] } }
+                start += part.count
+            }
         }
     }
 

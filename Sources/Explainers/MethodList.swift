@@ -7,7 +7,8 @@ package enum MethodList {
 
     /// Class activation maps from activations and gradients.
     private static let cam: [any Explainer.Type] = [
-        CAM.self, GradCAM.self,
+        CAM.self, GradCAM.self, GradCAMPlusPlus.self, XGradCAM.self, HiResCAM.self, LayerCAM.self, GradCAMElementWise.self, EigenCAM.self,
+        EigenGradCAM.self, GuidedGradCAM.self, FinerCAM.self, ShapleyCAM.self,
     ]
 
     /// Class activation maps whose weights come from changed images or layers.

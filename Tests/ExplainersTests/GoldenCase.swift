@@ -37,6 +37,7 @@ struct GoldenCase {
         let relu: Bool?
         let normalize: Bool?
         let resize: String?
+        let interpolation: String?
         let reshape: Reshape?
         let sliding_window_shapes: [Int]?
         let strides: [Int]?

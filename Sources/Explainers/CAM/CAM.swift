@@ -9,28 +9,61 @@ struct CAM: Explainer {
     static let method = Method(
         "cam", family: "cam", summary: "The last map's channels weighted by the classifier's own weights.",
         reference: "Zhou, Khosla, Lapedriza, Oliva, Torralba: Learning Deep Features for Discriminative Localization (2016)",
-        needs: [.globalPooling], parameters: CAMPipeline.finishing)
+        needs: [.globalPooling],
+        parameters: [CAMPipeline.classes, CAMPipeline.eigenSmooth, CAMPipeline.augSmooth] + CAMPipeline.finishing)
 
     private let pipeline: CAMPipeline
 
     init(_ settings: Settings) throws { pipeline = CAMPipeline(settings) }
 
     func explain(_ request: Request) throws -> Findings {
+        try request.checkImagesVary()
         let structure = Structure(try request.model.outline)
         let head = try structure.pooledHead(before: try scored(request))
         let layer = structure.graph[head.map].name
-        let outcome = try request.evaluate(wanted: [layer])
-        let activation = try outcome.value(layer)
-        let map = try CAMPipeline.combine(
-            try activation.converted(to: .float32).contiguous(), weights: try weights(head, activation.shape, request))
-        var findings = Findings(map: try pipeline.finish([map], request))
+        let classes = try pipeline.classes()
+        var maps: [Tensor] = [], several: [Tensor] = []
+        for (index, view) in try pipeline.views(request).enumerated() {
+            try request.control.begin("views", index, to: index + 1, of: pipeline.viewCount)
+            let found = try index == 0 ? request.evaluate(wanted: [layer]) : request.ask(question(request, view, layer))
+            let activation = try found.value(layer).converted(to: .float32).contiguous()
+            let own = try weights(head, channels: activation.shape[1], of: request.fixedTarget(), rows: request.images)
+            let map = try CAMPipeline.combine(activation, weights: own, by: pipeline.smoothing)
+            maps.append(try view.restored(pipeline.finish([map], request)))
+            if !classes.isEmpty {
+                several.append(try view.restored(pipeline.finish([classMaps(head, activation, classes, request)], request)))
+            }
+        }
+        var findings = Findings(map: try Maps.mean(maps))
+        if !classes.isEmpty {
+            let mean = try Maps.mean(several)
+            findings.tensors["maps"] = try mean.reshaped([request.images, classes.count] + mean.shape.dropFirst(2))
+        }
         findings.chosen["layer"] = .string(layer)
         return findings
     }
 
     func work(_ request: Request) throws -> [Work] {
         let structure = Structure(try request.model.outline)
-        return [request.work(wanted: [structure.graph[try structure.pooledHead(before: try scored(request)).map].name])]
+        let layer = structure.graph[try structure.pooledHead(before: try scored(request)).map].name
+        let first = request.work(wanted: [layer]), views = pipeline.viewCount
+        return views > 1 ? [first, Work(question(request, AugmentedView(request), layer), times: views - 1)] : [first]
+    }
+
+    private func question(_ request: Request, _ view: AugmentedView, _ layer: String) -> Evaluation {
+        Evaluation(view.feeds, wanted: [layer], batch: request.batchSize, memory: request.memory, isDequantized: true)
+    }
+
+    /// All classes of an image are one product of matrices: (images * classes) x 1 x space.
+    private func classMaps(_ head: Structure.PooledHead, _ activation: Tensor, _ classes: [Int], _ request: Request) throws -> Tensor {
+        let target = Target(.each(classes), score: request.target.score, output: request.target.output)
+        let rows = try weights(head, channels: activation.shape[1], of: target, rows: classes.count)
+        return try Maps.joined(
+            (0..<request.images).map { image in
+                let one = try activation.sliced(0, image..<(image + 1))
+                let copies = try one.broadcast(to: [classes.count] + one.shape.dropFirst())
+                return try CAMPipeline.combine(copies.contiguous(), weights: rows, by: pipeline.smoothing)
+            })
     }
 
     /// The logits: CAM explains the linear layer's output, whatever follows it.
@@ -48,30 +81,29 @@ struct CAM: Explainer {
         return at
     }
 
-    /// Images x channels: the target's weights over the classes times the classifier's matrix.
-    private func weights(_ head: Structure.PooledHead, _ shape: [Int], _ request: Request) throws -> Tensor {
-        let images = request.images, channels = shape[1]
+    /// Rows x channels: the target's weights over the classes times the classifier's matrix.
+    private func weights(_ head: Structure.PooledHead, channels: Int, of target: Target, rows: Int) throws -> Tensor {
         guard let matrix = try head.weight?.converted(to: .float32) else {
-            return try request.fixedTarget().weights([images, channels], element: .float32)
+            return try target.weights([rows, channels], element: .float32)
         }
         let classes = matrix.shape[head.isTransposed ? 0 : 1]
         guard matrix.shape[head.isTransposed ? 1 : 0] == channels else {
             throw Failure.unsupported(
                 "CAM: the linear layer reads \(matrix.shape[head.isTransposed ? 1 : 0]) numbers, the map has \(channels) channels")
         }
-        let target = try request.fixedTarget().weights([images, classes], element: .float32)
+        let target = try target.weights([rows, classes], element: .float32)
         return try target.read(Float.self) { t in
             try matrix.read(Float.self) { w in
-                try Tensor.make([images, channels], Float.self) { out in
-                    for image in 0..<images {
+                try Tensor.make([rows, channels], Float.self) { out in
+                    for row in 0..<rows {
                         for channel in 0..<channels {
                             var sum = 0.0
-                            for c in 0..<classes where t[image * classes + c] != 0 {
+                            for c in 0..<classes where t[row * classes + c] != 0 {
                                 sum +=
-                                    Double(t[image * classes + c])
+                                    Double(t[row * classes + c])
                                     * Double(w[head.isTransposed ? c * channels + channel : channel * classes + c])
                             }
-                            out[image * channels + channel] = Float(head.alpha * sum)
+                            out[row * channels + channel] = Float(head.alpha * sum)
                         }
                     }
                 }

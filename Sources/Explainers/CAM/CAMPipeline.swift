@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Graphs
 internal import Imaging
 internal import Runtime
@@ -15,9 +16,50 @@ struct CAMPipeline {
             "how resize interpolates; half_pixel is align_corners=False"),
     ]
 
+    static let layer = Parameter(
+        "layer", .value,
+        "one layer, or several separated by commas, whose maps are fused; default: what the network pools, or what enters its last attention block"
+    )
+    static let classes = Parameter(
+        "classes", .text,
+        "further classes, as 3,7: the result has their maps as 'maps', images x classes x height x width, from one forward to the layer")
+    static let eigenSmooth = Parameter(
+        "eigen_smooth", .boolean, default: "false",
+        "the weighted channels' first principal component (centred) in place of their sum, as in pytorch-grad-cam")
+    static let augSmooth = Parameter(
+        "aug_smooth", .boolean, default: "false",
+        "mean of the finished maps of six versions: the image and its mirror image, times 0.9, 1 and 1.1, as in pytorch-grad-cam")
+
+    static func fusion(default value: String) -> Parameter {
+        Parameter(
+            "fusion", .choice(["mean", "max"]), default: value,
+            "how normalised maps of several layers become one, at the size of the largest or of the input")
+    }
+
     private let settings: Settings
 
     init(_ settings: Settings) { self.settings = settings }
+
+    /// In force for `eigen_smooth`.
+    var smoothing: PrincipalComponent? { (try? settings.flag("eigen_smooth")) ?? false ? PrincipalComponent(isCentred: true) : nil }
+
+    /// The unchanged images, then what augmentation adds.
+    func views(_ request: Request) throws -> [AugmentedView] {
+        try settings.flag("aug_smooth") ? AugmentedView.all(request) : [AugmentedView(request)]
+    }
+
+    var viewCount: Int { (try? settings.flag("aug_smooth")) ?? false ? AugmentedView.count : 1 }
+
+    /// Of the option `classes`.
+    func classes() throws -> [Int] {
+        guard let text = try settings.text("classes") else { return [] }
+        return try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
+            guard let index = Int(String(part.drop { $0 == " " })), index >= 0 else {
+                throw Failure.invalid("option 'classes' is '\(text)', expected class numbers such as 3,7")
+            }
+            return index
+        }
+    }
 
     /// Layers named by the option, or the default one.
     func layers(_ request: Request) throws -> [String] {
@@ -37,12 +79,25 @@ struct CAMPipeline {
 
     func layout(_ name: String, _ activation: Tensor, _ request: Request) throws -> LayerLayout {
         let layout = try LayerLayout(of: name, shape: activation.shape, model: request.model, settings: settings)
+        guard activation.shape.contains(0) || layout.positions(activation.shape) > 1 else {
+            throw Failure.unsupported(
+                "layer '\(name)' is \(Shape.text(activation.shape)) and has a single position; choose an earlier layer, such as the last convolution or block"
+            )
+        }
         guard activation.shape[0] == request.images else {
             throw Failure.unsupported(
                 "layer '\(name)' is \(Shape.text(activation.shape)): its first axis is not the \(request.images) images (windows of a windowed attention?); choose a layer outside the windows"
             )
         }
         return layout
+    }
+
+    /// The channels times their weights (images x channels, or one for every position), added up or projected.
+    static func combine(_ activation: Tensor, weights: Tensor, by component: PrincipalComponent?) throws -> Tensor {
+        if component == nil, weights.shape.count == 2 { return try combine(activation, weights: weights) }
+        let aligned = try weights.reshaped(weights.shape + [Int](repeating: 1, count: max(0, activation.shape.count - weights.shape.count)))
+        let products = try Maps.zip(activation, aligned.broadcast(to: activation.shape).contiguous()) { $0 * $1 }
+        return try component.map { try $0(products) } ?? Maps.reduceChannels(products, "sum")
     }
 
     /// `sum_k w_k A_k` of each image: activation images x channels x space, weights images x channels; one map per image.
@@ -70,28 +125,34 @@ struct CAMPipeline {
     }
 
     /// The steps after the sum, in pytorch-grad-cam's order: rectify, normalise small, enlarge. Several maps (of several
-    /// layers) are normalised, enlarged to the largest, and averaged.
+    /// layers) are normalised, enlarged to the largest, and fused.
     func finish(_ maps: [Tensor], _ request: Request) throws -> Tensor {
         let several = maps.count > 1
         let isNormalized = try settings.flag("normalize")
         var finished = try maps.map { map in
-            let rectified = try settings.flag("relu") ? Maps.map(map) { $0.isNaN ? $0 : max($0, 0) } : map
+            let rectified = try settings.flag("relu") ? CAMPipeline.rectified(map) : map
             return try isNormalized || several ? Maps.minmax(rectified) : rectified
+        }
+        if several, try settings.choice("fusion") == "max", let gamma = try settings.real("gamma"), gamma > 0 {
+            finished = try finished.map { try Maps.map($0) { Float(tanh(gamma * Double($0))) } }
         }
         if try settings.choice("resize") == "input" || several {
             let size = try several ? CAMPipeline.largest(finished) : nil
             finished = try finished.map { try resized($0, try settings.choice("resize") == "input" ? nil : size, request) }
         }
-        let mean = try Maps.mean(finished)
-        return isNormalized ? try Maps.minmax(mean) : mean
+        let fused = try settings.choice("fusion") == "max" ? Maps.largest(finished) : Maps.mean(finished)
+        return isNormalized ? try Maps.minmax(fused) : fused
     }
+
+    /// NaN stays what it is, to be seen.
+    static func rectified(_ map: Tensor) throws -> Tensor { try Maps.map(map) { $0.isNaN ? $0 : max($0, 0) } }
 
     private static func largest(_ maps: [Tensor]) throws -> [Int] {
         maps.map { Array($0.shape.dropFirst(2)) }.max { $0.reduce(1, *) < $1.reduce(1, *) } ?? []
     }
 
     /// nil: to the input's own height and width.
-    private func resized(_ map: Tensor, _ size: [Int]?, _ request: Request) throws -> Tensor {
+    func resized(_ map: Tensor, _ size: [Int]?, _ request: Request) throws -> Tensor {
         let target = try size ?? CAMPipeline.space(of: request)
         guard map.shape.count == 4, target.count == 2 else {
             throw Failure.unsupported("resize needs maps of height and width, this one is \(Shape.text(map.shape))")

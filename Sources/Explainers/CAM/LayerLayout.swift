@@ -84,6 +84,15 @@ enum LayerLayout: Equatable {
         return .tokens(prefix: prefix, height: height, width: width)
     }
 
+    /// Places in space of an activation of that shape.
+    func positions(_ shape: [Int]) -> Int {
+        switch self {
+        case .channelsFirst: shape.dropFirst(2).reduce(1) { $0.multipliedReportingOverflow(by: $1).partialValue }
+        case .channelsLast: shape.dropFirst().dropLast().reduce(1) { $0.multipliedReportingOverflow(by: $1).partialValue }
+        case .tokens(_, let height, let width): height * width
+        }
+    }
+
     /// The activation, or its gradient, as images x channels x space, float32.
     func canonical(_ a: Tensor) throws -> Tensor {
         let a = try a.converted(to: .float32)

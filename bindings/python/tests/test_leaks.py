@@ -15,7 +15,7 @@ import numpy as np
 import pellucid
 
 model = pellucid.load(sys.argv[1], threads=2)
-x = np.zeros((2, 1, 28, 28), np.float32)
+x = np.random.default_rng(3).random((2, 1, 28, 28), dtype=np.float32)
 methods = [("grad-cam", {}), ("saliency", {}), ("smoothgrad", {"n_samples": 4}), ("integrated-gradients", {"n_steps": 4})]
 
 
