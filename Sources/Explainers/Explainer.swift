@@ -3,7 +3,7 @@ package import Tensors
 
 /// What the registry says of a method.
 package struct Method: Sendable {
-    package enum Need: String, Sendable { case gradient, layer, globalPooling = "global-pooling" }
+    package enum Need: String, Sendable { case gradient, layer, globalPooling = "global-pooling", attention }
 
     /// As in the literature: `grad-cam`.
     package let name: String

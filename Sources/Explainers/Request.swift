@@ -104,12 +104,16 @@ package final class Request {
 
     private func note(_ outcome: Outcome) throws {
         noteRounding(of: outcome)
-        guard scores.isEmpty else { return }
-        scores = outcome.scores
-        classes = outcome.classes
-        for (index, score) in scores.enumerated() where !score.isFinite {
-            throw Failure.invalid("the score of image \(index) is \(score); the model gives no finite output for it")
+        if scores.isEmpty { try note(scoresOf: outcome) }
+    }
+
+    /// Scores and classes of the images that follow those noted before.
+    func note(scoresOf outcome: Outcome) throws {
+        for (index, score) in outcome.scores.enumerated() where !score.isFinite {
+            throw Failure.invalid("the score of image \(scores.count + index) is \(score); the model gives no finite output for it")
         }
+        scores += outcome.scores
+        classes += outcome.classes
     }
 
     /// The target with the class of the unchanged input fixed: an arg-max must not change with the samples around it.
@@ -130,7 +134,7 @@ package final class Request {
     }
 
     /// True for an input with an entry for each image along its first axis: not by chance, where the file fixes its size.
-    private func hasImages(_ name: String, _ tensor: Tensor) -> Bool {
+    func hasImages(_ name: String, _ tensor: Tensor) -> Bool {
         guard tensor.shape.first == images, images > 0 else { return false }
         let declared = model.type(of: name)?.dims?.first?.value
         return declared == nil || declared == model.type(of: input)?.dims?.first?.value

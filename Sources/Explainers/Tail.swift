@@ -23,27 +23,28 @@ struct Tail {
     }
 
     /// Versions of the layer's activation for one image, the other inputs that are needed being that image's own.
+    /// `beside`: further values that are given, as many versions of each.
     func evaluate(
-        image: Int, _ versions: Tensor, target: Target, gradient: Bool = false, rules: BackwardRules = .gradient,
-        wantsEveryScore: Bool = false
+        image: Int, _ versions: Tensor, beside: [String: Tensor] = [:], target: Target, gradient: Bool = false,
+        rules: BackwardRules = .gradient, wantsEveryScore: Bool = false
     ) throws -> Outcome {
         try request.ask(
             try evaluation(
-                image: image, versions, target: request.target(target, ofImage: image), gradient: gradient, rules: rules,
+                image: image, versions, beside: beside, target: request.target(target, ofImage: image), gradient: gradient, rules: rules,
                 wantsEveryScore: wantsEveryScore))
     }
 
     /// `evaluate` for so many versions of each image, `chunk` at a time; `activation` is the layer's for all images.
     func work(
-        versions: Int, chunk: Int, activation: [Int], gradient: Bool = false, rules: BackwardRules = .gradient, curvature: Bool = false
-    )
-        throws -> [Work]
-    {
+        versions: Int, chunk: Int, activation: [Int], beside: [String] = [], gradient: Bool = false, rules: BackwardRules = .gradient,
+        curvature: Bool = false
+    ) throws -> [Work] {
         guard versions > 0 else { return [] }
         let chunk = max(1, min(chunk, versions)), images = request.images
         func one(_ count: Int) throws -> Evaluation {
+            let copies = try Tensor.placeholder(.float32, [count] + activation.dropFirst())
             var question = try evaluation(
-                image: 0, try Tensor.placeholder(.float32, [count] + activation.dropFirst()),
+                image: 0, copies, beside: Dictionary(beside.map { ($0, copies) }, uniquingKeysWith: { first, _ in first }),
                 target: Target(.index(0), score: request.target.score, output: request.target.output), gradient: gradient, rules: rules)
             if curvature { question.curvatures = [layer] }
             return question
@@ -55,10 +56,12 @@ struct Tail {
 
     /// The question that `evaluate` asks.
     func evaluation(
-        image: Int, _ versions: Tensor, target: Target, gradient: Bool, rules: BackwardRules = .gradient, wantsEveryScore: Bool = false
+        image: Int, _ versions: Tensor, beside: [String: Tensor] = [:], target: Target, gradient: Bool, rules: BackwardRules = .gradient,
+        wantsEveryScore: Bool = false
     ) throws -> Evaluation {
         let count = versions.shape.first ?? 1
-        var feeds = [layer: versions]
+        var feeds = beside
+        feeds[layer] = versions
         for name in others {
             guard let tensor = given[name] else { continue }
             feeds[name] = try request.repeated(name, tensor, image: image, count)

@@ -1,5 +1,5 @@
 internal import Graphs
-internal import Tensors
+package import Tensors
 
 /// How a batch is cut so that every run fits the model's batch axis and the memory budget.
 struct Batching {
@@ -54,7 +54,7 @@ struct Batching {
 
 extension Tensor {
     /// Tensors of one type joined along the first axis.
-    static func joined(_ parts: [Tensor]) throws -> Tensor {
+    package static func joined(_ parts: [Tensor]) throws -> Tensor {
         guard let first = parts.first, parts.count > 1 else {
             guard let only = parts.first else { throw Failure.failed("nothing to join") }
             return only

@@ -78,6 +78,20 @@ extension Model {
         try cost(Evaluation(feeds.isEmpty ? try placeholders() : feeds, wanted: outputs.map(\.name)))
     }
 
+    /// The shape that a value has for inputs of these shapes; nothing is run.
+    package func shape(of name: String, _ feeds: [String: Tensor]) throws -> [Int] {
+        let question = Evaluation(try feeds.mapValues { $0.type.bits == 0 ? $0 : try .placeholder($0.type, $0.shape) }, wanted: [name])
+        let control = Control()
+        let (batching, ranges) = try cut(question, control)
+        guard let first = ranges.first else { throw Failure.invalid("no images") }
+        let plan = try plan(for: ranges.count == 1 ? question : part(question, first, batching), control)
+        guard let shape = plan.wanted[name].flatMap({ plan.graph[$0].type?.shape }) else {
+            throw Failure.unsupported("the shape of '\(name)' follows only from data")
+        }
+        guard let count = batching.count, ranges.count > 1, shape.first == first.count else { return shape }
+        return [count] + shape.dropFirst()
+    }
+
     private func cost(of evaluation: Evaluation, _ control: Control) throws -> Cost {
         let plan = try plan(for: evaluation, control)
         var cost = Cost()

@@ -17,7 +17,7 @@ typedef struct pellucid_method_info {
     const char *family;    /* "cam", "gradient", ... */
     const char *kind;      /* "explainer" or "metric" */
     const char *summary;   /* one sentence */
-    const char *needs;     /* comma-separated: "gradient", "layer", "global-pooling" */
+    const char *needs;     /* comma-separated: "gradient", "layer", "global-pooling", "attention" */
     const char *reference; /* the paper */
 } pellucid_method_info;
 #define PELLUCID_METHOD_INFO_INIT { sizeof(pellucid_method_info), NULL, NULL, NULL, NULL, NULL, NULL }

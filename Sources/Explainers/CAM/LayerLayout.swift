@@ -50,7 +50,8 @@ enum LayerLayout: Equatable {
         }
     }
 
-    private static func tokens(_ shape: [Int], _ model: Model, _ settings: Settings) throws -> LayerLayout {
+    /// Of images x tokens x channels.
+    static func tokens(_ shape: [Int], _ model: Model, _ settings: Settings) throws -> LayerLayout {
         guard shape.count == 3 else { throw Failure.shape("tokens need images x tokens x channels, the layer is \(Shape.text(shape))") }
         let count = shape[1]
         guard count > 0 else { throw Failure.shape("the layer is \(Shape.text(shape)): it has no tokens") }

@@ -55,7 +55,7 @@ struct Structure {
     }
 
     /// Nodes that a value depends on, nearest (latest) first.
-    private func ancestors(of value: ValueID) -> [Node] {
+    func ancestors(of value: ValueID) -> [Node] {
         var needed = [Bool](repeating: false, count: graph.values.count)
         needed[value.index] = true
         return graph.nodes.reversed().filter { node in
