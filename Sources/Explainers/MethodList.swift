@@ -12,10 +12,14 @@ package enum MethodList {
     ]
 
     /// Class activation maps whose weights come from changed images or layers.
-    private static let scored: [any Explainer.Type] = []
+    private static let scored: [any Explainer.Type] = [
+        ScoreCAM.self, SmoothedScoreCAM.self, IntegratedScoreCAM.self, AblationCAM.self, ReciproCAM.self, FullGrad.self,
+    ]
 
     /// Maps read off the attention of transformers.
-    private static let attention: [any Explainer.Type] = []
+    private static let attention: [any Explainer.Type] = [
+        AttentionRollout.self, AttentionRelevance.self, LeGrad.self,
+    ]
 
     /// Gradients of the input, at one point or along a path.
     private static let gradient: [any Explainer.Type] = [

@@ -105,8 +105,11 @@ import Testing
             options["layer"] = .text(golden.layer(check.layer ?? "", in: file))
             options["interp"] = .text(check.interpolation == "nearest" ? "nearest" : "half_pixel")
             options["apply_to"] = .text("relu")
-        case "cam", "grad-cam", "grad-cam++", "xgrad-cam", "hires-cam", "layer-cam", "grad-cam-elementwise", "eigen-cam", "eigen-grad-cam":
+        case "cam", "grad-cam", "grad-cam++", "xgrad-cam", "hires-cam", "layer-cam", "grad-cam-elementwise", "eigen-cam", "eigen-grad-cam",
+            "score-cam", "ablation-cam":
             if check.what.hasPrefix("eigen-") { options["center"] = .integer(1) }
+            if check.what == "score-cam" { options["mode"] = .text("pytorch-grad-cam") }
+            if check.what == "ablation-cam" { options["divide_by"] = .text("score") }
             if check.what != "cam" {
                 let names = (check.layers ?? [check.layer].compactMap { $0 }).map { golden.layer($0, in: file) }
                 options["layer"] = .text(names.joined(separator: ","))
