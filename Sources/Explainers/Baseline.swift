@@ -44,6 +44,10 @@ enum Baseline {
         let name = String(text.prefix { $0 != ":" })
         guard names.contains(name) else { return try constant(try Options.reals(text, of: "baseline"), like: x) }
         if name == "zero" { return try constant([0], like: x) }
+        guard x.shape.count == 4 else {
+            throw Failure.invalid(
+                "option 'baseline': \(name) is made from an image, the input is \(Shape.text(x.shape)); give a number or a tensor")
+        }
         if name == "black" { return try constant(try black(settings, x), like: x) }
         return try FillImage(name, text.dropFirst(name.count + 1), layout: ImageLayout(x.shape, named: "image"), seed: seed).filled(x)
     }

@@ -27,6 +27,14 @@ package struct Method: Sendable {
         self.parameters = parameters + Parameter.common
         self.score = score
     }
+
+    /// Without those that every method has.
+    var ownParameters: [Parameter] { Array(parameters.dropLast(Parameter.common.count)) }
+
+    /// The same method with other parameters of its own.
+    func with(_ parameters: [Parameter]) -> Method {
+        Method(name, family: family, summary: summary, reference: reference, needs: needs, score: score, parameters: parameters)
+    }
 }
 
 /// Turns a model and an input into an explanation.

@@ -28,9 +28,10 @@ enum Maps {
         return try parts.dropFirst().reduce(first) { try zip($0, $1) { max($0, $1) } }
     }
 
-    /// Folds the channel axis (1), which stays with size 1; `none` returns the tensor.
-    static func reduceChannels(_ a: Tensor, _ how: String) throws -> Tensor {
-        guard how != "none", a.shape.count > 2 else { return a }
+    /// Folds the channel axis, which becomes axis 1 with size 1; `none` returns the tensor.
+    static func reduceChannels(_ a: Tensor, _ how: String, axis: Int = 1) throws -> Tensor {
+        guard how != "none", a.shape.count > 2, a.shape.indices.contains(axis) else { return a }
+        let a = axis == 1 ? a : try a.transposed([0, axis] + a.shape.indices.dropFirst().filter { $0 != axis }).contiguous()
         let images = a.shape[0], channels = a.shape[1], inner = a.shape.dropFirst(2).reduce(1, *)
         guard channels > 0 else { return a }
         return try a.converted(to: .float32).read(Float.self) { x in

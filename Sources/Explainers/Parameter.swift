@@ -58,7 +58,7 @@ package struct Parameter: Sendable {
 
 /// Options of one call, checked against a method's parameters; every one has a value.
 package struct Settings: Sendable {
-    private let options: Options
+    private var options: Options
     private let parameters: [String: Parameter]
     private let method: String
 
@@ -117,6 +117,13 @@ package struct Settings: Sendable {
     }
     package func integer(_ name: String, or value: Int) throws -> Int { try optionalInteger(name) ?? value }
     package func real(_ name: String, or value: Double) throws -> Double { try optionalReal(name) ?? value }
+
+    /// The same options but one.
+    func replacing(_ name: String, with tensor: Tensor) -> Settings {
+        var copy = self
+        copy.options[name] = .tensor(tensor)
+        return copy
+    }
 
     /// Every parameter with the value in force, for the manifest. What a method chose at run time replaces empty ones.
     package func resolved(_ chosen: [String: JSON]) -> JSON {

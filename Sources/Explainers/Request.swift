@@ -8,7 +8,7 @@ package final class Request {
     package let feeds: [String: Tensor]
     /// The input whose importance is asked for.
     package let input: String
-    package let target: Target
+    package private(set) var target: Target
     package let control: Control
     /// Images evaluated together; nil: chosen under the memory budget.
     package let batchSize: Int?
@@ -37,6 +37,24 @@ package final class Request {
         input = try Request.explainedInput(model, feeds, named: try settings.text("input"))
         self.feeds = feeds
     }
+
+    /// The same question about other feeds, another of them, or another target.
+    init(_ origin: Request, feeds: [String: Tensor], input: String, target: Target) {
+        (model, control, settings) = (origin.model, origin.control, origin.settings)
+        (batchSize, memory, seed) = (origin.batchSize, origin.memory, origin.seed)
+        (self.feeds, self.input, self.target) = (feeds, input, target)
+    }
+
+    /// Takes over what a request made of this one found out; `images`: of the same images, so that its scores are this one's.
+    func adopt(_ derived: Request, images: Bool) {
+        isStopped = isStopped || derived.isStopped
+        isStraightThrough = isStraightThrough || derived.isStraightThrough
+        guard images, derived !== self, !derived.scores.isEmpty else { return }
+        (scores, classes) = (derived.scores, derived.classes)
+    }
+
+    /// The account names what was explained in place of the caller's target.
+    func explained(_ target: Target) { self.target = target }
 
     /// A method's own score; an output of a single number has no probability.
     private static func score(of method: Method, _ model: Model, _ target: Target) throws -> Target.Score {

@@ -22,6 +22,9 @@ package final class Control {
     private var stage = ""
     private var low = 0.0
     private var high = 1.0
+    /// The part of the whole that `begin` divides, and the stage that it belongs to; see `nested`.
+    private var frame = (low: 0.0, high: 1.0)
+    private var frameStage: String?
     /// Progress never goes back, even where a part is evaluated twice.
     private var reached = 0.0
     /// When the progress callback was last called: it may be slow (another language, a screen), so nodes in between go unreported.
@@ -44,11 +47,19 @@ package final class Control {
 
     /// What follows, until the next call, is the part from `done` to `next` of `total` of the stage.
     package func begin(_ stage: String, _ done: Int, to next: Int, of total: Int) throws {
-        self.stage = stage
-        low = Double(done) / Double(max(total, 1))
-        high = Double(next) / Double(max(total, 1))
+        self.stage = frameStage ?? stage
+        low = frame.low + (frame.high - frame.low) * Double(done) / Double(max(total, 1))
+        high = frame.low + (frame.high - frame.low) * Double(next) / Double(max(total, 1))
         reported = -1
         try poll(0)
+    }
+
+    /// A method within a method: the parts that `body` begins are parts of the present one.
+    package func nested<R>(_ body: () throws -> R) rethrows -> R {
+        let outer = (frame, frameStage, stage, low, high)
+        (frame, frameStage) = ((low, high), stage)
+        defer { (frame, frameStage, stage, low, high) = outer }
+        return try body()
     }
 
     /// Called between nodes: `fraction` of the current part is done. Throws when the call must end.

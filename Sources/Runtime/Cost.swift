@@ -80,16 +80,22 @@ extension Model {
 
     /// The shape that a value has for inputs of these shapes; nothing is run.
     package func shape(of name: String, _ feeds: [String: Tensor]) throws -> [Int] {
-        let question = Evaluation(try feeds.mapValues { $0.type.bits == 0 ? $0 : try .placeholder($0.type, $0.shape) }, wanted: [name])
+        try shape(of: name, in: Evaluation(feeds.mapValues { $0.type.bits == 0 ? $0 : try .placeholder($0.type, $0.shape) }))
+    }
+
+    /// The shape that a value of an evaluation would have, images along its first axis; nothing is run.
+    package func shape(of name: String, in evaluation: Evaluation) throws -> [Int] {
+        var asked = evaluation
+        asked.wanted = [name]
         let control = Control()
-        let (batching, ranges) = try cut(question, control)
-        guard let first = ranges.first else { throw Failure.invalid("no images") }
-        let plan = try plan(for: ranges.count == 1 ? question : part(question, first, batching), control)
-        guard let shape = plan.wanted[name].flatMap({ plan.graph[$0].type?.shape }) else {
-            throw Failure.unsupported("the shape of '\(name)' follows only from data")
+        let (batching, ranges) = try cut(asked, control)
+        guard let range = ranges.first else { throw Failure.invalid("no images") }
+        let plan = try plan(for: ranges.count > 1 ? part(asked, range, batching) : asked, control)
+        guard var shape = plan.wanted[name].flatMap({ plan.graph[$0].type?.shape }) else {
+            throw Failure.unsupported("the shape of '\(name)' follows from data and is not known before a run")
         }
-        guard let count = batching.count, ranges.count > 1, shape.first == first.count else { return shape }
-        return [count] + shape.dropFirst()
+        if ranges.count > 1, shape.first == range.count, let count = batching.count { shape[0] = count }
+        return shape
     }
 
     private func cost(of evaluation: Evaluation, _ control: Control) throws -> Cost {
