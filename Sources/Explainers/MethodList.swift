@@ -23,12 +23,13 @@ package enum MethodList {
 
     /// Gradients of the input, at one point or along a path.
     private static let gradient: [any Explainer.Type] = [
-        Saliency.self, InputXGradient.self, IntegratedGradients.self, SmoothGrad.self,
+        Extended<Saliency>.self, Extended<InputXGradient>.self, Extended<IntegratedGradients>.self, Extended<ExpectedGradients>.self,
+        Extended<SmoothGrad>.self,
     ]
 
     /// Other rules on the way back.
     private static let relevance: [any Explainer.Type] = [
-        Deconvolution.self, GuidedBackprop.self,
+        Extended<Deconvolution>.self, Extended<GuidedBackprop>.self,
     ]
 
     /// Parts of the input taken away or sampled.

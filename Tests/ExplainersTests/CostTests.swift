@@ -62,7 +62,14 @@ import Testing
     @Test func estimatesFollowOptions() throws {
         try check("smoothgrad", ["n_samples": .integer(37), "batch_size": .integer(5)])
         try check("integrated-gradients", ["n_steps": .integer(21), "batch_size": .integer(4)])
-        try check("guided-backprop", ["layer": .text(golden.output), "unit": .text("3")])
+        try check("guided-backprop", ["neuron_layer": .text(golden.output), "unit": .text("3")])
+        try check("saliency", ["layer": .text(golden.layer("relu1", in: "model.onnx"))])
+        try check("integrated-gradients", ["layer": .text(golden.layer("relu1", in: "model.onnx")), "n_steps": .integer(5)])
+        let noise: [String: Options.Entry] = ["smooth_samples": .integer(5), "batch_size": .integer(2), "n_steps": .integer(3)]
+        try check("integrated-gradients", noise)
+        let layer = noise.merging(["layer": .text(golden.layer("relu1", in: "model.onnx"))]) { $1 }
+        try check("integrated-gradients", layer)
+        try check("integrated-gradients", layer.merging(["noise_at": .text("layer")]) { $1 })
     }
 
     @Test func methodsThatEndEarlyTakeNoMoreThanTheEstimate() throws {

@@ -128,14 +128,19 @@ import Testing
     private func neuron(_ check: GoldenCase.Check, _ golden: GoldenCase, _ file: String, _ model: Model, _ feeds: [String: Tensor]) throws
         -> Tensor?
     {
-        guard let attribution = check.attribution, let layer = check.layer, let unit = check.neuron, unit.count == 3 else { return nil }
-        guard ["guided-backprop", "deconvolution"].contains(attribution) else { return nil }
-        var options = Options()
-        options["layer"] = .text(golden.layer(layer, in: file))
+        guard let attribution = check.attribution, let layer = check.layer, let unit = check.neuron else { return nil }
+        var options = Options(), method = attribution
+        options["neuron_layer"] = .text(golden.layer(layer, in: file))
         options["unit"] = .text(unit.map(String.init).joined(separator: ","))
         options["select"] = .text("neuron")
-        options["apply_to"] = .text(rectifiers(check))
-        return try MethodList.explain(attribution, model: model, feeds: feeds, target: Target(), options: options, control: Control())
+        switch attribution {
+        case "gradient": (method, options["abs"]) = ("saliency", .integer(0))
+        case "integrated-gradients":
+            options["n_steps"] = .integer(check.n_steps ?? 50)
+            options["baseline"] = .real(check.baseline ?? 0)
+        default: options["apply_to"] = .text(rectifiers(check))
+        }
+        return try MethodList.explain(method, model: model, feeds: feeds, target: Target(), options: options, control: Control())
             .tensors["map"]
     }
 }

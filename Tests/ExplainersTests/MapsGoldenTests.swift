@@ -39,7 +39,7 @@ import Testing
             let text = setting.text
             if text.hasPrefix("@") {
                 options[name] = .tensor(try golden.tensor(String(text.dropFirst())))
-            } else if ["layer", "layers"].contains(name) {
+            } else if ["layer", "layers", "neuron_layer"].contains(name) {
                 options[name] = .text(text.split(separator: ",").map { golden.layer(String($0), in: file) }.joined(separator: ","))
             } else {
                 options[name] = .text(text)

@@ -3,7 +3,7 @@ internal import Tensors
 
 /// Integrated gradients: `IG_i = (x_i - x'_i) * sum_s w_s dF(x' + a_s (x - x')) / dx_i`.
 /// Sundararajan, Taly & Yan 2017, "Axiomatic attribution for deep networks", equation 1 and section 5.
-struct IntegratedGradients: Explainer {
+struct IntegratedGradients: GradientMethod {
     static let method = Method(
         "integrated-gradients", family: "gradient",
         summary: "Gradients added up along the straight path from a baseline; the parts sum to the score's change.",
@@ -22,7 +22,6 @@ struct IntegratedGradients: Explainer {
                 "doubles n_steps until the completeness gap is at most this share of the score's change (0.05 in section 5 of the paper); 0: never"
             ),
             Parameter("max_steps", .integer(1...100_000), default: "1600", "where the doubling ends"),
-            .channelReduce,
         ])
 
     private let settings: Settings
@@ -49,7 +48,7 @@ struct IntegratedGradients: Explainer {
             gaps.append(Float(parts.map(\.gap).reduce(0, +) / Double(parts.count)))
             mostSteps = max(mostSteps, parts.map(\.steps).max() ?? 0)
         }
-        var findings = Findings(map: try Maps.reduceChannels(try Maps.stack(maps), try settings.choice("channel_reduce")))
+        var findings = Findings(map: try Maps.stack(maps))
         findings.tensors["completeness_gaps"] = try Tensor(gaps)
         findings.numbers["completeness_gap"] = Double(gaps.max { abs($0) < abs($1) } ?? 0)
         findings.chosen["n_steps"] = .integer(mostSteps)

@@ -3,7 +3,7 @@ internal import Runtime
 
 /// Deconvolution: the signal goes back through transposed filters and the pools' own maxima; at rectifiers only its
 /// positive part passes. Zeiler & Fergus 2014, "Visualizing and understanding convolutional networks", section 2.1.
-struct Deconvolution: Explainer {
+struct Deconvolution: GradientMethod {
     static let method = Method(
         "deconvolution", family: "gradient", summary: "Signal sent back with its positive part kept at every rectifier.",
         reference: "Zeiler, Fergus: Visualizing and Understanding Convolutional Networks (2014)", needs: [.gradient],
