@@ -20,7 +20,11 @@ extension Graph {
         var walk = ReverseWalk(builder: Gradients(graph: self, operators: operators), rules: rules, levels: Levels.marked(in: self))
         let depends = dependents(of: Set(wrt))
         walk.builder.depends = depends
-        for seed in seeds where depends[seed.value.index] { try walk.accumulate(seed.gradient, into: seed.value) }
+        walk.assigned = try rules.assignment?(self, depends, operators) ?? [:]
+        for seed in seeds where depends[seed.value.index] {
+            let start = rules.startsFromScore ? try walk.builder.mul(seed.gradient, seed.value) : seed.gradient
+            try walk.accumulate(start, into: seed.value)
+        }
         for node in nodes.reversed() where node.outputs.contains(where: { $0.map { depends[$0.index] } ?? false }) {
             try walk.visit(node, depends: depends)
         }
@@ -60,6 +64,8 @@ extension Graph {
 private struct ReverseWalk {
     var builder: Gradients
     let rules: BackwardRules
+    /// Rules of single nodes, by first output.
+    var assigned: [ValueID: Operator.VJP] = [:]
     /// Which integer values carry gradients, see `Levels`.
     private let levels: [Bool]
     /// The first value that is no real number and that the seeds depend on.
@@ -94,6 +100,7 @@ private struct ReverseWalk {
     }
 
     mutating func visit(_ node: Node, depends: [Bool]) throws {
+        guard node.inputs.contains(where: { $0.map { depends[$0.index] } ?? false }) else { return }
         let arriving = try node.outputs.map { output in try output.flatMap { try total($0) } }
         guard arriving.contains(where: { $0 != nil }) else { return }
         builder.current = "grad(\(node.name))"
@@ -110,6 +117,7 @@ private struct ReverseWalk {
     }
 
     private func rule(for node: Node) throws -> Operator.VJP {
+        if let output = node.outputs.lazy.compactMap({ $0 }).first, let replaced = assigned[output] { return replaced }
         if let replaced = rules.rules[node.op] { return replaced }
         guard let op = builder.operators[node.op] else { throw Failure.unsupported("operator \(node.op) is not supported") }
         guard let vjp = op.vjp else {

@@ -47,9 +47,11 @@ extension BackwardRules {
         }
     }
 
-    private typealias Rule = @Sendable (inout Gradients, Node, [ValueID?], Operator.VJP) throws -> [ValueID?]
+    /// A rule at one rectifier, given its derivative.
+    typealias Rule = @Sendable (inout Gradients, Node, [ValueID?], Operator.VJP) throws -> [ValueID?]
 
-    private static func overlay(_ name: String, _ rectifiers: Rectifiers, _ rule: @escaping Rule) -> BackwardRules {
+    /// A rule for the rectifiers; all other operators have their derivative.
+    static func overlay(_ name: String, _ rectifiers: Rectifiers, _ rule: @escaping Rule) -> BackwardRules {
         var rules: [String: Operator.VJP] = [:]
         for op in rectifiers.operators {
             rules[op] = { g, node, dy in

@@ -74,8 +74,8 @@ extension Convolution {
         let x = try g.input(node, 0), w = try g.input(node, 1)
         let attributes = explicit(&g, node, x, w)
         return [
-            try gradInput(&g, dy, w, like: x, attributes), try gradWeight(&g, x, dy, like: w, attributes),
-            node.inputs.count > 2 && node.inputs[2] != nil ? try biasGradient(&g, dy) : nil,
+            try gradInput(&g, dy, w, like: x, attributes), g.wants(node, 1) ? try gradWeight(&g, x, dy, like: w, attributes) : nil,
+            g.wants(node, 2) ? try biasGradient(&g, dy) : nil,
         ]
     }
 
@@ -133,8 +133,8 @@ extension Convolution {
         let x = try g.input(node, 0), w = try g.input(node, 1)
         let attributes = try adjoint(&g, node, x, w)
         return [
-            try g.emit("Conv", [dy, w], attributes), try gradWeight(&g, dy, x, like: w, attributes),
-            node.inputs.count > 2 && node.inputs[2] != nil ? try biasGradient(&g, dy) : nil,
+            try g.emit("Conv", [dy, w], attributes), g.wants(node, 1) ? try gradWeight(&g, dy, x, like: w, attributes) : nil,
+            g.wants(node, 2) ? try biasGradient(&g, dy) : nil,
         ]
     }
 

@@ -121,11 +121,12 @@ extension Indexing {
                     for lane in 0..<outer * inner {
                         let base = lane / inner * size * inner + lane % inner, to = lane / inner * k * inner + lane % inner
                         // Of equal values the first comes first.
-                        let order = (0..<size).sorted { i, j in
+                        let isBefore = { (i: Int, j: Int) -> Bool in
                             let a = x[base + i * inner], b = x[base + j * inner]
                             if isLargest ? above(a, b) : above(b, a) { return true }
                             return (isLargest ? above(b, a) : above(a, b)) ? false : i < j
                         }
+                        let order = foremost(k, of: size, isBefore)
                         for (i, place) in order.prefix(k).enumerated() {
                             y[to + i * inner] = x[base + place * inner]
                             p[to + i * inner] = Int64(place)
@@ -135,6 +136,32 @@ extension Indexing {
             }
         }
         return [values, places]
+    }
+
+    /// The first `k` of so many places in order. Where they are few, the others are only told apart from them, not sorted.
+    private static func foremost(_ k: Int, of size: Int, _ isBefore: (Int, Int) -> Bool) -> [Int] {
+        var places = Array(0..<size)
+        var low = 0, high = size - 1, rounds = 0
+        // Quickselect (Hoare 1961) until the first k places are the foremost; the middle of three is the pivot.
+        while k > 0, k < size, low < high {
+            rounds += 1
+            // Unlucky pivots, round after round: sorting is never quadratic.
+            if rounds > 96 { return Array(places.sorted(by: isBefore).prefix(k)) }
+            let ends = [places[low], places[(low + high) / 2], places[high]].sorted(by: isBefore)
+            let pivot = ends[1]
+            var i = low, j = high
+            while i <= j {
+                while isBefore(places[i], pivot) { i += 1 }
+                while isBefore(pivot, places[j]) { j -= 1 }
+                if i <= j {
+                    places.swapAt(i, j)
+                    i += 1
+                    j -= 1
+                }
+            }
+            if k - 1 <= j { high = j } else if k - 1 >= i { low = i } else { break }
+        }
+        return places.prefix(k).sorted(by: isBefore)
     }
 
     // MARK: OneHot
