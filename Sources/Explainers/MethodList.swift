@@ -35,7 +35,7 @@ package enum MethodList {
 
     /// Parts of the input taken away or sampled.
     private static let perturbation: [any Explainer.Type] = [
-        Occlusion.self, RISE.self,
+        Occlusion.self, FeatureAblation.self, RISE.self,
     ]
 
     /// Masks found by optimisation.

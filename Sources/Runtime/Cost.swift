@@ -58,21 +58,6 @@ extension Model {
         return total
     }
 
-    /// Shape that a value of the first images has in an evaluation; nothing is run.
-    package func shape(of name: String, in question: Evaluation) throws -> [Int] {
-        var evaluation = question
-        evaluation.feeds = try question.feeds.mapValues { $0.type.bits == 0 ? $0 : try .placeholder($0.type, $0.shape) }
-        if !evaluation.wanted.contains(name) { evaluation.wanted.append(name) }
-        let control = Control()
-        let (batching, ranges) = try cut(evaluation, control)
-        let first = ranges.count == 1 ? evaluation : try part(evaluation, ranges[0], batching)
-        let plan = try plan(for: first, control)
-        guard let id = plan.wanted[name], let shape = plan.graph[id].type?.shape else {
-            throw Failure.unsupported("the shape of '\(name)' follows only from data")
-        }
-        return shape
-    }
-
     /// What computing all outputs takes. Without feeds: for the sizes of the file, a symbolic first axis being 1.
     package func cost(feeds: [String: Tensor]) throws -> Cost {
         try cost(Evaluation(feeds.isEmpty ? try placeholders() : feeds, wanted: outputs.map(\.name)))
@@ -80,12 +65,13 @@ extension Model {
 
     /// The shape that a value has for inputs of these shapes; nothing is run.
     package func shape(of name: String, _ feeds: [String: Tensor]) throws -> [Int] {
-        try shape(of: name, in: Evaluation(feeds.mapValues { $0.type.bits == 0 ? $0 : try .placeholder($0.type, $0.shape) }))
+        try shape(of: name, in: Evaluation(feeds))
     }
 
     /// The shape that a value of an evaluation would have, images along its first axis; nothing is run.
     package func shape(of name: String, in evaluation: Evaluation) throws -> [Int] {
         var asked = evaluation
+        asked.feeds = try evaluation.feeds.mapValues { $0.type.bits == 0 ? $0 : try .placeholder($0.type, $0.shape) }
         asked.wanted = [name]
         let control = Control()
         let (batching, ranges) = try cut(asked, control)

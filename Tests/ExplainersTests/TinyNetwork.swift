@@ -35,6 +35,15 @@ enum TinyNetwork {
         return try Model(graph: b.graph, runtime: try Runtime(options))
     }
 
+    /// A network with inputs `x` and `y`.
+    static func pair(_ first: [Int], _ second: [Int], _ build: (inout Lowerer, ValueID, ValueID) throws -> ValueID) throws -> Model {
+        try model(first) { b, x in
+            let y = b.graph.add("y", type: TensorType(.float32, [.symbol("N")] + second.map { Dim($0) }))
+            b.graph.inputs.append(y)
+            return try build(&b, x, y)
+        }
+    }
+
     static func add(_ b: inout Lowerer, _ op: String, _ inputs: [ValueID?], _ attributes: [String: Attribute] = [:]) throws -> ValueID {
         let output = b.graph.add("\(op)_\(b.graph.nodes.count)_out")
         try b.lower(Node(op: op, name: "", inputs: inputs, outputs: [output], attributes: attributes, origin: op), opset: 20)

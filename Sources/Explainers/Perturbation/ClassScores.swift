@@ -63,11 +63,4 @@ struct ClassScores {
             }
         }
     }
-
-    /// Parts of one image's versions, one behind the other: 1 x versions x classes.
-    static func joined(_ parts: [Tensor]) throws -> Tensor {
-        let classes = parts.first?.shape.last ?? 0
-        let values = try parts.flatMap { try $0.array(Float.self) }
-        return try Tensor(values, [1, values.count / max(1, classes), classes])
-    }
 }

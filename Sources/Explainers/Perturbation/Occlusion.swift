@@ -25,64 +25,43 @@ struct Occlusion: Explainer {
             Parameter(
                 "combine", .choice(["mean", "sum"]), default: "mean",
                 "how the windows over an element are combined: mean (Captum) or sum (xplique), which grows with their number"),
-            .baseline,
-            ClassScores.parameter,
-            Parameter(
-                "class_scores", .boolean, default: "false",
-                "true: also the score of every class behind every window (class_scores) and without one (clean_class_scores)"),
             .channelReduce,
-            WindowScores.parameter,
-            ImageLayout.parameter,
-        ] + Baseline.preparation)
+        ] + RegionAblation.parameters)
 
     private let settings: Settings
-    private let isSum: Bool
-    private let givesClassScores: Bool
 
-    init(_ settings: Settings) throws {
-        self.settings = settings
-        isSum = try settings.choice("combine") == "sum"
-        givesClassScores = try settings.flag("class_scores")
-    }
+    init(_ settings: Settings) throws { self.settings = settings }
 
     func explain(_ request: Request) throws -> Findings {
         let axes = try InputAxes(request, settings)
         let windows = try windows(axes)
-        let baseline = try Baseline.tensor(settings, like: request.x, seed: request.seed)
-        let target = try request.scoredTarget()
-        let classes = try ClassScores(settings, target, always: givesClassScores)
-        let scorer = try WindowScores(request, windows, axes, target, settings)
-        var grids: [Tensor] = [], behind: [Tensor] = [], clean: [Tensor] = []
-        for image in 0..<request.images {
-            let removal = try Removal(try request.x, image: image, baseline: baseline)
-            let evaluated = try scorer.evaluate(image, removal, classes)
-            grids.append(try Tensor(evaluated.scores.map { Float(request.scores[image] - $0) }, [1] + windows.counts))
-            guard classes.isWanted else { continue }
-            behind.append(evaluated.classes)
-            clean.append(
-                try classes.scores(request.evaluate(image: image, removal.original, target: target, wantsEveryScore: true)))
+        let ablation = try ablation(request)
+        let outcomes = try ablation("windows", [Regions](repeating: windows.regions, count: request.images))
+        let how = try settings.choice("channel_reduce")
+        let map = try Maps.stack(outcomes.maps).reshaped([request.images] + axes.shape)
+        var findings = Findings(map: try axes.reduceChannels(map, how))
+        findings.tensors["grid"] = try Maps.stack(outcomes.falls).reshaped([request.images] + windows.counts)
+        try ablation.add(outcomes, regions: windows.counts, shape: axes.shape, to: &findings)
+        if let maps = findings.tensors["maps"] {
+            let (images, classes) = (maps.shape[0], maps.shape[1])
+            let folded = try axes.reduceChannels(try maps.reshaped([images * classes] + axes.shape), how)
+            findings.tensors["maps"] = try folded.reshaped([images, classes] + folded.shape.dropFirst())
         }
-        let grid = try Maps.stack(grids)
-        var findings = Findings(map: try map(grid, windows, axes))
-        findings.tensors["grid"] = grid
         findings.chosen["sliding_window_shapes"] = .array(windows.window.map { .integer($0) })
         findings.chosen["strides"] = .array(windows.strides.map { .integer($0) })
-        findings.chosen["incremental"] = .string(scorer.isIncremental ? "always" : "never")
-        if classes.isWanted { try add(classes, try Maps.stack(behind), try Maps.stack(clean), windows, axes, to: &findings) }
         return findings
     }
 
     func work(_ request: Request) throws -> [Work] {
-        let windows = try windows(try InputAxes(request, settings))
-        let isClean = try givesClassScores || settings.text("classes") != nil
-        return try [request.work()]
-            + request.work(versions: windows.count, chunk: request.chunk(of: windows.count), gradient: false)
-            + (isClean ? request.work(versions: 1, chunk: 1, gradient: false) : [])
+        try ablation(request).work(regions: windows(try InputAxes(request, settings)).count)
     }
 
-    /// A side of an axis of which `2 n - 1` windows, half a window apart, make about as many windows in all whatever the
-    /// number of axes: 13 x 13 for an image.
+    private func ablation(_ request: Request) throws -> RegionAblation {
+        try RegionAblation(request, settings, inputs: [request.input], isSum: try settings.choice("combine") == "sum")
+    }
+
     private func windows(_ axes: InputAxes) throws -> Windows {
+        // 2 n - 1 windows, half a window apart, lie along an axis that n windows cover: about 169 in all for any number of axes.
         let parts = ((pow(169, 1 / Double(max(1, axes.space.count))) + 1) / 2).rounded()
         let usual = axes.shape.indices.map { axis in
             axis == axes.channel ? axes.shape[axis] : Int((Double(axes.shape[axis]) / parts).rounded(.up))
@@ -93,47 +72,5 @@ struct Occlusion: Explainer {
         let strides = try axes.lengths("strides", settings, channels: axes.channel.map { window[$0] } ?? 1, default: steps)
         let partial = Windows.PartialLast(rawValue: try settings.choice("partial_last")) ?? .truncate
         return try Windows(shape: axes.shape, window: window, strides: strides, partial: partial)
-    }
-
-    /// Images x grid spread over the elements that each window covers: images x input.
-    private func map(_ grid: Tensor, _ windows: Windows, _ axes: InputAxes) throws -> Tensor {
-        let images = grid.shape[0], size = try Shape.count(windows.shape)
-        var covered = [Double](repeating: 0, count: size), sum = [Double](repeating: 0, count: images * size)
-        try grid.read(Float.self) { falls in
-            for window in 0..<windows.count {
-                let elements = windows.elements(window)
-                elements.add(1, to: &covered)
-                for image in 0..<images { elements.add(Double(falls[image * windows.count + window]), to: &sum, at: image * size) }
-            }
-        }
-        let map = try Tensor.make([images] + windows.shape, Float.self) { out in
-            for i in out.indices { out[i] = Float(isSum ? sum[i] : sum[i] / max(1, covered[i % size])) }
-        }
-        return try axes.reduceChannels(map, try settings.choice("channel_reduce"))
-    }
-
-    /// Maps of other classes, and their scores. `behind`: images x windows x classes; `clean`: images x classes.
-    private func add(
-        _ classes: ClassScores, _ behind: Tensor, _ clean: Tensor, _ windows: Windows, _ axes: InputAxes, to findings: inout Findings
-    ) throws {
-        if givesClassScores {
-            findings.tensors["class_scores"] = try behind.reshaped([behind.shape[0]] + windows.counts + [clean.shape[1]])
-            findings.tensors["clean_class_scores"] = clean
-        }
-        let all = clean.shape[1], images = clean.shape[0], chosen = try classes.chosen(of: all)
-        guard !chosen.isEmpty else { return }
-        let falls = try behind.read(Float.self) { behind in
-            try clean.read(Float.self) { clean in
-                try Tensor.make([images * chosen.count, windows.count], Float.self) { out in
-                    for i in out.indices {
-                        let window = i % windows.count, row = i / windows.count
-                        let image = row / chosen.count, index = chosen[row % chosen.count]
-                        out[i] = clean[image * all + index] - behind[(image * windows.count + window) * all + index]
-                    }
-                }
-            }
-        }
-        let maps = try map(falls, windows, axes)
-        findings.tensors["maps"] = try maps.reshaped([images, chosen.count] + maps.shape.dropFirst())
     }
 }

@@ -1,57 +1,91 @@
+internal import Imaging
 internal import Runtime
 internal import Tensors
 
-/// Copies of one image, of any shape and type, in which elements give way to a baseline.
+/// Copies of one image's inputs, of any shape and type, in which elements give way to a baseline or to their surroundings.
+/// The elements of several inputs are counted one input behind the other.
 struct Removal {
-    /// The image as it is.
-    let original: Tensor
-    private let baseline: Tensor
-    private let width: Int
+    /// One input.
+    private struct Part {
+        let name: String
+        let original: Tensor
+        /// nil: filled from what surrounds the removed elements.
+        let baseline: Tensor?
+        let layout: ImageLayout?
+        /// Elements of the inputs before it.
+        let offset: Int
 
-    /// `baseline`: of the input's shape and type, for all images.
-    init(_ images: Tensor, image: Int, baseline: Tensor) throws {
-        guard images.type.bits >= 8, images.type.bits % 8 == 0 else {
-            throw Failure.unsupported("elements of type \(images.type) cannot be replaced; feed numbers")
-        }
-        original = try images.sliced(0, image..<(image + 1)).contiguous()
-        self.baseline = try baseline.converted(to: images.type).sliced(0, image..<(image + 1)).contiguous()
-        width = images.type.bits / 8
+        var width: Int { original.type.bits / 8 }
     }
 
-    /// One copy for each entry, without its elements.
-    func versions(_ removed: [ElementRuns]) throws -> Tensor {
+    private let parts: [Part]
+
+    /// `baselines`: of the inputs' shapes, for all images; nil: inpainted.
+    init(_ request: Request, image: Int, inputs: [String], baselines: [Tensor?], _ settings: Settings) throws {
+        var offset = 0
+        var parts: [Part] = []
+        for (name, baseline) in zip(inputs, baselines) {
+            guard let images = request.feeds[name] else { throw Failure.notFound("input '\(name)' was not fed") }
+            guard images.type.bits >= 8, images.type.bits % 8 == 0 else {
+                throw Failure.unsupported("input '\(name)' is of type \(images.type), whose elements cannot be replaced; feed numbers")
+            }
+            let row = image..<(image + 1)
+            let layout = try baseline == nil ? ImageLayout(images.shape, named: name, settings.choice(ImageLayout.parameter.name)) : nil
+            let original = try images.sliced(0, row).contiguous()
+            let fill = try baseline?.converted(to: images.type).sliced(0, row).contiguous()
+            parts.append(Part(name: name, original: original, baseline: fill, layout: layout, offset: offset))
+            offset += original.count
+        }
+        self.parts = parts
+    }
+
+    /// The baselines that the option asks for; nil where it says inpaint.
+    static func baselines(_ request: Request, inputs: [String], _ settings: Settings) throws -> [Tensor?] {
+        try inputs.map { name in
+            guard let images = request.feeds[name] else { throw Failure.notFound("input '\(name)' was not fed") }
+            return try Baseline.isInpainted(settings) ? nil : Baseline.tensor(settings, like: images, seed: request.seed)
+        }
+    }
+
+    /// One copy of every input for each entry, without its elements.
+    func versions(_ removed: [ElementRuns]) throws -> [String: Tensor] {
+        try Dictionary(uniqueKeysWithValues: parts.map { ($0.name, try versions(of: $0, removed)) })
+    }
+
+    private func versions(of part: Part, _ removed: [ElementRuns]) throws -> Tensor {
+        let original = part.original, width = part.width, size = original.count * width
         let copies = try Tensor.empty(original.type, [removed.count] + original.shape.dropFirst())
-        guard let from = original.start, let fill = baseline.start, let to = copies.start else { return copies }
-        let size = original.count * width
+        guard let from = original.start, let to = copies.start else { return copies }
         for (index, runs) in removed.enumerated() {
             let copy = to + index * size
             copy.copyMemory(from: from, byteCount: size)
-            for start in runs.starts {
-                (copy + start * width).copyMemory(from: fill + start * width, byteCount: runs.length * width)
-            }
+            let mine = runs.starts.filter { (part.offset..<part.offset + original.count).contains($0) }.map { $0 - part.offset }
+            guard !mine.isEmpty else { continue }
+            let fill = try part.baseline ?? inpainted(part, mine, runs.length)
+            guard let source = fill.start else { continue }
+            for start in mine { (copy + start * width).copyMemory(from: source + start * width, byteCount: runs.length * width) }
+            withExtendedLifetime(fill) {}
         }
-        return withExtendedLifetime((original, baseline)) { copies }
+        return withExtendedLifetime(original) { copies }
     }
 
-    /// Parts of the image, of one size, in which boxes give way to the baseline: `starts` are the parts' first elements, one
-    /// along each axis of the image, `boxes` lie within them.
-    func parts(_ boxes: [[Range<Int>]], starts: [[Int]], size: [Int]) throws -> Tensor {
-        let shape = Array(original.shape.dropFirst())
-        let copies = try Tensor.empty(original.type, [boxes.count] + size)
-        guard let from = original.start, let fill = baseline.start, let to = copies.start else { return copies }
-        let count = try Shape.count(size), strides = Shape.strides(shape), inner = Shape.strides(size)
-        func copy(_ source: UnsafeMutableRawPointer, _ box: [Range<Int>], _ start: [Int], _ part: Int) {
-            let runs = ElementRuns.rows(box)
-            for row in runs {
-                let source = source + zip(row, strides).reduce(0) { $0 + $1.0 * $1.1 } * width
-                let place = part * count + row.indices.reduce(0) { $0 + (row[$1] - start[$1]) * inner[$1] }
-                (to + place * width).copyMemory(from: source, byteCount: (box.last?.count ?? 1) * width)
+    /// The image with the pixels of the elements filled from what surrounds them.
+    private func inpainted(_ part: Part, _ starts: [Int], _ length: Int) throws -> Tensor {
+        guard let layout = part.layout else { return part.original }
+        var isRemoved = [Bool](repeating: false, count: layout.pixels)
+        for start in starts {
+            for element in start..<start + length {
+                isRemoved[layout.isChannelsLast ? element / layout.channels : element % layout.pixels] = true
             }
         }
-        for (part, (box, start)) in zip(boxes, starts).enumerated() {
-            copy(from, zip(start, size).map { $0..<($0 + $1) }, start, part)
-            copy(fill, box, start, part)
-        }
-        return withExtendedLifetime((original, baseline)) { copies }
+        let hole = Inpaint(height: layout.height, width: layout.width) { isRemoved[$0] }
+        return try layout.images(try hole(try layout.planes(part.original)), part.original.type)
+    }
+}
+
+extension Baseline {
+    /// Whether removed regions are to be filled from what surrounds them.
+    static func isInpainted(_ settings: Settings) throws -> Bool {
+        try settings.tensor("baseline") == nil && settings.text("baseline") == "inpaint"
     }
 }

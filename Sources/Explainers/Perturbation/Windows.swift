@@ -41,11 +41,10 @@ struct Windows {
         count = try Shape.count(counts)
     }
 
-    /// What a window covers.
-    func elements(_ index: Int) -> ElementRuns { ElementRuns(box(index), of: shape) }
+    /// What each window covers.
+    var regions: Regions { Regions(count: count, size: shape.reduce(1, *), elements: elements) }
 
-    /// Its part of each axis.
-    func box(_ index: Int) -> [Range<Int>] {
+    private func elements(_ index: Int) -> ElementRuns {
         var rest = index
         var box = [Range<Int>](repeating: 0..<0, count: shape.count)
         for axis in shape.indices.reversed() {
@@ -54,45 +53,6 @@ struct Windows {
             let start = partial == .shift ? min(place, shape[axis] - window[axis]) : place
             box[axis] = start..<min(start + window[axis], shape[axis])
         }
-        return box
-    }
-}
-
-/// Elements of a row-major tensor, as runs of one length.
-struct ElementRuns {
-    let starts: [Int]
-    let length: Int
-
-    /// A box.
-    init(_ box: [Range<Int>], of shape: [Int]) {
-        let strides = Shape.strides(shape)
-        // Axes behind the last one that is cut lie one behind the other.
-        let cut = box.indices.last { box[$0].count < shape[$0] } ?? 0
-        length = box.isEmpty ? 1 : box[cut].count * strides[cut]
-        var starts = [box.isEmpty ? 0 : box[cut].lowerBound * strides[cut]]
-        for axis in box.indices.prefix(cut) {
-            starts = starts.flatMap { start in box[axis].map { start + $0 * strides[axis] } }
-        }
-        self.starts = starts
-    }
-
-    /// The first element of each row of a box, along its last axis.
-    static func rows(_ box: [Range<Int>]) -> [[Int]] {
-        var rows: [[Int]] = [[]]
-        for axis in box.dropLast() { rows = rows.flatMap { row in axis.map { row + [$0] } } }
-        return rows.map { $0 + [box.last?.lowerBound ?? 0] }
-    }
-
-    /// Single elements.
-    init(_ elements: [Int]) {
-        starts = elements
-        length = 1
-    }
-
-    /// Adds to each of the elements of a tensor that begins at `offset`.
-    func add(_ value: Double, to sum: inout [Double], at offset: Int = 0) {
-        for start in starts {
-            for i in offset + start..<offset + start + length { sum[i] += value }
-        }
+        return ElementRuns(box, of: shape)
     }
 }
