@@ -49,7 +49,7 @@ struct FillImage {
                     case "min": to.update(repeating: part.min() ?? 0)
                     case "noise":
                         let (mean, deviation) = FillImage.statistics(part)
-                        Random(seed: seed, stream: UInt64(plane) | 1 << 40).fillNormal(to)
+                        Random(seed: seed, stream: UInt64(plane % layout.channels) | 1 << 40).fillNormal(to)
                         for i in to.indices { to[i] = Float(mean) + Float(deviation) * to[i] }
                     default: to.update(repeating: Float(FillImage.statistics(part).mean))
                     }

@@ -3,7 +3,9 @@ internal import Tensors
 
 extension Request {
     /// A constant image has no part that differs from another: a map of it would show the network's borders and nothing else.
+    /// Rows, signals and tokens may be constant.
     func checkImagesVary() throws {
+        guard try x.shape.count == 4 else { return }
         let x = try x.converted(to: .float32), size = x.count / max(1, images)
         guard size > 1 else { return }
         try x.read(Float.self) { x in

@@ -58,6 +58,7 @@ package enum MethodList {
         let request = try Request(
             method: type.method, model: model, feeds: feeds, target: target, settings: settings, control: control)
         try request.checkFinite()
+        try request.checkImagesVary()
         do {
             let findings = try type.init(settings).explain(request)
             return try Manifest(method: type.method, request: request, settings: settings).explanation(findings)

@@ -6,11 +6,22 @@ package import Tensors
 package struct Work {
     let evaluation: Evaluation
     let times: Int
+    /// What is known already, in place of the evaluation.
+    private let known: Cost?
 
     init(_ evaluation: Evaluation, times: Int = 1) {
         self.evaluation = evaluation
         self.times = times
+        known = nil
     }
+
+    init(_ cost: Cost) {
+        evaluation = Evaluation([:])
+        times = 1
+        known = cost
+    }
+
+    func cost(_ model: Model) throws -> Cost { try known ?? model.cost(evaluation) * times }
 }
 
 /// The verbs of a request, foreseen: each has the arguments of the one that it stands for.
@@ -21,8 +32,10 @@ extension Request {
     }
 
     /// `evaluate(image:)` for so many versions of each image, `chunk` of them at a time.
-    func work(versions: Int, chunk: Int, gradient: Bool, rules: BackwardRules = .gradient) throws -> [Work] {
+    /// `images`: of so many, not all.
+    func work(versions: Int, chunk: Int, gradient: Bool, rules: BackwardRules = .gradient, images count: Int? = nil) throws -> [Work] {
         guard versions > 0 else { return [] }
+        let images = count ?? images
         let chunk = max(1, min(chunk, versions))
         var result = [Work(try evaluation(of: chunk, gradient, rules), times: versions / chunk * images)]
         if versions % chunk > 0 { result.append(Work(try evaluation(of: versions % chunk, gradient, rules), times: images)) }
@@ -46,7 +59,7 @@ extension MethodList {
         let request = try Request(
             method: type.method, model: model, feeds: feeds, target: target, settings: settings, control: Control())
         do {
-            return try type.init(settings).work(request).reduce(Cost()) { try $0 + model.cost($1.evaluation) * $1.times }
+            return try type.init(settings).work(request).reduce(Cost()) { try $0 + $1.cost(model) }
         } catch let failure as Failure {
             throw failure.at(name)
         }

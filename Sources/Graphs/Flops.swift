@@ -42,6 +42,7 @@ package enum Flops {
         "ai.onnx.ml:CategoryMapper",
         "ai.onnx.ml:LabelEncoder", "ai.onnx.ml:OneHotEncoder",
         "BitCast", "ImageDecoder", "Im2Col", "AffineBase", "WindowPlaces", "MaxRoiPool", "MaxRoiPoolPick",
+        "PatchWindow", "PatchPlaces",
     ]
 
     /// Their arithmetic follows from data, or from graphs inside them.

@@ -26,7 +26,8 @@ import Testing
         let target = Target(.index(1), score: .output)
         let patches = try #require(
             try PatchModel(
-                model, feeds: [input.name: x], input: input.name, axes: [2, 3], size: size, limit: batch, target: target, memory: nil), "\(file) has no patches")
+                model, feeds: [input.name: x], input: input.name, axes: [2, 3], size: size, limit: batch, target: target, memory: nil,
+                always: true), "\(file) has no patches")
         let starts = (0..<batch).map { index -> (row: Int, column: Int) in
             let (rows, columns) = (shape[2] - size[0], shape[3] - size[1])
             // Corners first, then places in between.

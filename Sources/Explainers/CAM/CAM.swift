@@ -17,7 +17,6 @@ struct CAM: Explainer {
     init(_ settings: Settings) throws { pipeline = CAMPipeline(settings) }
 
     func explain(_ request: Request) throws -> Findings {
-        try request.checkImagesVary()
         let structure = Structure(try request.model.outline)
         let head = try structure.pooledHead(before: try scored(request))
         let layer = structure.graph[head.map].name

@@ -30,7 +30,6 @@ struct CAMRun<Variant: WeightedCAM> {
     // MARK: Explaining
 
     func findings() throws -> Findings {
-        try request.checkImagesVary()
         let views = try variant.pipeline.views(request)
         var maps: [Tensor] = [], several: [Tensor] = [], layouts: [String] = []
         let objectives = try self.objectives()
@@ -52,7 +51,6 @@ struct CAMRun<Variant: WeightedCAM> {
 
     /// The raw maps of the unchanged images, for methods that go on from them.
     func maps(layouts: inout [String]) throws -> Maps {
-        try request.checkImagesVary()
         return try maps(AugmentedView(request), isFirst: true, objectives(), &layouts)
     }
 

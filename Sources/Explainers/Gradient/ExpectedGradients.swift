@@ -51,7 +51,7 @@ struct ExpectedGradients: GradientMethod {
         let noise = try images.map { try Noise(settings, for: $0) }
         var statistics = images.map { SampleStatistics(count: $0.count) }
         let taken = try request.sample("random points", samples) { image, range in
-            let ends = try noise[image].copies(of: images[image], range, stream: UInt64(image), seed: request.seed, of: samples)
+            let ends = try noise[image].copies(of: images[image], range, stream: 0, seed: request.seed, of: samples)
             let draws = try range.map { try draw($0, image, baselines.count, request.seed) }
             let starts = try baselines.drawn(draws.map(\.baseline), image: image, first: range.lowerBound)
             let (points, steps) = try between(starts, ends, draws.map { Float($0.place) })
@@ -71,7 +71,7 @@ struct ExpectedGradients: GradientMethod {
     /// Which baseline a sample starts from, and how far it goes.
     private func draw(_ sample: Int, _ image: Int, _ count: Int, _ seed: UInt64) throws -> (baseline: Int, place: Double) {
         guard let path else {
-            let random = Random(seed: seed, stream: 1 << 63 | UInt64(image) << 32 | UInt64(sample))
+            let random = Random(seed: seed, stream: 1 << 63 | UInt64(sample))
             return (min(count - 1, Int(random.uniform(0) * Double(count))), random.uniform(1))
         }
         return try path.read(Double.self) { pairs in
@@ -131,7 +131,7 @@ private struct BaselineSet {
         let parts = try numbers.enumerated().map { offset, number in
             if let given { return try given.sliced(0, number..<(number + 1)) }
             if let own { return try own.sliced(0, image..<(image + 1)) }
-            let mixed = Random(seed: seed, stream: UInt64(image) << 32 | UInt64(first + offset)).block(0)
+            let mixed = Random(seed: seed, stream: UInt64(first + offset)).block(0)
             return try Baseline.tensor(
                 settings, like: x.sliced(0, image..<(image + 1)).contiguous(), seed: UInt64(mixed.0) << 32 | UInt64(mixed.1))
         }

@@ -48,7 +48,7 @@ struct NoiseTunnel {
         let noise = try images.map { try Noise(settings, for: $0) }
         var statistics: [SampleStatistics?] = images.map { _ in nil }, shape: [Int] = []
         let taken = try request.sample("noisy copies", samples) { image, range in
-            let versions = try noise[image].copies(of: images[image], range, stream: UInt64(image), seed: request.seed, of: samples)
+            let versions = try noise[image].copies(of: images[image], range, stream: 0, seed: request.seed, of: samples)
             let copies = try self.copies(request, image, versions, target)
             let found = try request.control.nested { try body(copies, image) }
             request.adopt(copies, images: false)

@@ -53,7 +53,7 @@ struct FeatureAblation: Explainer {
     func work(_ request: Request) throws -> [Work] {
         let inputs = try inputs(request)
         let features = try Features(settings.tensor("feature_mask"), request, inputs)
-        return try RegionAblation(request, settings, inputs: inputs).work(regions: features.numbers.count)
+        return try RegionAblation(request, settings, inputs: inputs).work(features.regions)
     }
 
     private func inputs(_ request: Request) throws -> [String] {

@@ -53,7 +53,8 @@ struct Occlusion: Explainer {
     }
 
     func work(_ request: Request) throws -> [Work] {
-        try ablation(request).work(regions: windows(try InputAxes(request, settings)).count)
+        let windows = try windows(try InputAxes(request, settings))
+        return try ablation(request).work([Regions](repeating: windows.regions, count: request.images))
     }
 
     private func ablation(_ request: Request) throws -> RegionAblation {

@@ -74,18 +74,24 @@ struct RegionAblation {
         findings.tensors["clean_class_scores"] = try Maps.stack(outcomes.cleanScores)
     }
 
-    /// `callAsFunction`, for so many regions of each image.
-    func work(regions: Int) throws -> [Work] {
+    /// `callAsFunction`.
+    func work(_ regions: [Regions]) throws -> [Work] {
         let isClean = try givesClassScores || settings.text(ClassScores.parameter.name) != nil
-        return try [request.work()] + request.work(versions: regions, chunk: request.chunk(of: regions), gradient: false)
-            + (isClean ? request.work(versions: 1, chunk: 1, gradient: false) : [])
+        let fixed = Target(.index(0), score: request.target.score, output: request.target.output)
+        return try regions.enumerated().reduce([request.work()]) { work, each in
+            if let patches = try RegionPatches(request, settings, image: each.offset, inputs: inputs, each.element, fixed) {
+                return work + [Work(patches.cost)]
+            }
+            return try work
+                + request.work(versions: each.element.count, chunk: request.chunk(of: each.element.count), gradient: false, images: 1)
+        } + (isClean ? request.work(versions: 1, chunk: 1, gradient: false) : [])
     }
 
     /// The scores of one image without each region: the one place where regions are evaluated. `classes`: regions x classes.
     private func evaluate(
         _ stage: String, _ image: Int, _ removal: Removal, _ regions: Regions, _ target: Target, _ classes: ClassScores
     ) throws -> (scores: [Double], classes: Tensor) {
-        let patches = try RegionPatches(request, settings, image: image, inputs: inputs, regions, target)
+        let patches = try RegionPatches(request, settings, image: image, inputs: inputs, regions, target), base = try patches?.base(image)
         var scores: [Double] = [], every: [Float] = []
         let chunk = try patches?.chunk ?? request.chunk(of: regions.count)
         for first in stride(from: 0, to: regions.count, by: chunk) {
@@ -94,8 +100,8 @@ struct RegionAblation {
             try request.control.begin(stage, done, to: done + range.count, of: regions.count * request.images)
             let versions = try removal.versions(range.map(regions.elements))
             let outcome =
-                if let patches, let changed = versions[request.input] {
-                    try patches.evaluate(image, range, changed, wantsEveryScore: classes.isWanted)
+                if let patches, let base, let changed = versions[request.input] {
+                    try patches.evaluate(image, range, changed, over: base, wantsEveryScore: classes.isWanted)
                 } else {
                     try request.evaluate(image: image, changed: versions, target, wantsEveryScore: classes.isWanted)
                 }

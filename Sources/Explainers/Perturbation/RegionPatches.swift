@@ -18,7 +18,6 @@ struct RegionPatches {
     private let regions: Regions
     private let target: Target
     private let patches: PatchModel
-    private let base: PatchModel.Base
     /// Rows and columns of a patch: those of the largest region.
     private let size: [Int]
     /// The first row and column of each region's patch.
@@ -44,14 +43,23 @@ struct RegionPatches {
                 memory: request.memory, always: choice == "always")
         else { return nil }
         self.patches = patches
-        base = try patches.base(feeds, request.control)
     }
 
     /// Regions evaluated together.
     var chunk: Int { patches.batch }
 
+    /// What evaluating all regions takes, the run of the unchanged image included.
+    var cost: Cost { patches.baseCost + patches.cost * ((regions.count + chunk - 1) / chunk) }
+
+    /// The activations of the unchanged image.
+    func base(_ image: Int) throws -> PatchModel.Base {
+        try patches.base(try request.feeds(image: image, request.x.sliced(0, image..<(image + 1))), request.control)
+    }
+
     /// The scores of one image without the regions of a range; `versions`: the image without each of them.
-    func evaluate(_ image: Int, _ range: Range<Int>, _ versions: Tensor, wantsEveryScore: Bool) throws -> Outcome {
+    func evaluate(_ image: Int, _ range: Range<Int>, _ versions: Tensor, over base: PatchModel.Base, wantsEveryScore: Bool) throws
+        -> Outcome
+    {
         // The last patch fills the batch.
         let places = (0..<patches.batch).map { min($0, range.count - 1) }
         var outcome = try patches.evaluate(

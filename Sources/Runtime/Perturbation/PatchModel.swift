@@ -15,6 +15,10 @@ package final class PatchModel {
     /// Patches evaluated together; `evaluate` takes exactly so many.
     package let batch: Int
 
+    /// What one batch of patches takes, and the run of the unchanged image.
+    package let cost: Cost
+    package let baseCost: Cost
+
     /// The activations of one unchanged image.
     package struct Base {
         fileprivate let values: [String: Tensor]
@@ -41,7 +45,7 @@ package final class PatchModel {
             else { return nil }
             let candidate = Model(graph: found.graph, like: model)
             let output = found.graph[found.graph.outputs[0]].name
-            let cost = try PatchModel.cost(candidate, found, Target(.index(0), score: target.score, output: output))
+            var cost = try PatchModel.cost(candidate, found, Target(.index(0), score: target.score, output: output))
             if cost.bytes > memory ?? model.memory, size.batch > 1 {
                 size.batch /= 2
                 continue
@@ -51,6 +55,9 @@ package final class PatchModel {
             (self.model, incremental, self.input, score, self.output, self.memory, bases, batch) = (
                 model, candidate, input, target.score, output, memory, found.bases, size.batch
             )
+            cost.forwards = size.batch
+            self.cost = cost
+            baseCost = try model.cost(PatchModel.question(feeds, found.bases, memory))
             return
         }
     }
@@ -65,10 +72,13 @@ package final class PatchModel {
 
     /// Runs the unchanged image; `feeds` as they were to `init`, of any image.
     package func base(_ feeds: [String: Tensor], _ control: Control) throws -> Base {
-        let outcome = try model.evaluate(
-            Evaluation(feeds, wanted: bases.map(\.original).filter { feeds[$0] == nil }, memory: memory), control)
+        let outcome = try model.evaluate(PatchModel.question(feeds, bases, memory), control)
         return Base(
             values: try Dictionary(uniqueKeysWithValues: bases.map { ($0.name, try feeds[$0.original] ?? outcome.value($0.original)) }))
+    }
+
+    private static func question(_ feeds: [String: Tensor], _ bases: [(original: String, name: String)], _ memory: Int?) -> Evaluation {
+        Evaluation(feeds, wanted: bases.map(\.original).filter { feeds[$0] == nil }, memory: memory)
     }
 
     /// `patches`: `batch` x the input's other axes, rows and columns as long as a patch; `starts`: where each lies.

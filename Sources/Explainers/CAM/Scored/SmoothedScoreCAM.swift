@@ -44,8 +44,8 @@ struct SmoothedScoreCAM: Explainer {
                 return
             }
             if noise.count != mask.count { noise = [Float](repeating: 0, count: mask.count) }
-            // A stream of its own for each mask, so that no batch size changes it.
-            let stream = UInt64(place.image) << 44 ^ UInt64(place.channel) << 20 ^ UInt64(place.view)
+            // A stream of its own for each mask, so that neither batch size nor other images change it.
+            let stream = UInt64(place.channel) << 20 ^ UInt64(place.view)
             noise.withUnsafeMutableBufferPointer { noise in
                 Random(seed: request.seed, stream: stream).fillNormal(noise)
                 for i in mask.indices { mask[i] += sigma * noise[i] }
