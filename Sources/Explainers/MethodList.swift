@@ -39,7 +39,9 @@ package enum MethodList {
     ]
 
     /// Masks found by optimisation.
-    private static let mask: [any Explainer.Type] = []
+    private static let mask: [any Explainer.Type] = [
+        IGOS.self, IGOSPlus.self, IGOSPlusPlus.self,
+    ]
 
     /// Explanations that are graphs of parts.
     private static let graph: [any Explainer.Type] = []

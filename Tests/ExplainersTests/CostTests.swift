@@ -12,6 +12,15 @@ import Testing
         let peak_bytes: Int
     }
 
+    /// Methods whose line search decides how much is evaluated: the estimate is the most that it may be.
+    private static let searching: Set<String> = ["i-gos", "i-gos+", "i-gos++"]
+    /// Options that keep long methods short; the estimate is proportional to them.
+    private static let short: [String: [String: Options.Entry]] = [
+        "i-gos": ["iterations": .integer(2), "ig_steps": .integer(3)],
+        "i-gos+": ["iterations": .integer(2), "ig_steps": .integer(3)],
+        "i-gos++": ["iterations": .integer(2), "ig_steps": .integer(3)],
+    ]
+
     private let golden: GoldenCase
     private let model: Model
     private let x: Tensor
@@ -43,7 +52,11 @@ import Testing
     private func check(_ method: String, _ entries: [String: Options.Entry] = [:], _ target: Target = Target()) throws {
         let cost = try estimated(method, entries, target)
         let account = try counted(method, entries, target)
-        #expect(account == Account(forwards: cost.forwards, backwards: cost.backwards, peak_bytes: cost.bytes), "\(method) \(entries)")
+        if CostTests.searching.contains(method) {
+            #expect(account.forwards <= cost.forwards && account.backwards == cost.backwards && account.peak_bytes <= cost.bytes)
+        } else {
+            #expect(account == Account(forwards: cost.forwards, backwards: cost.backwards, peak_bytes: cost.bytes), "\(method) \(entries)")
+        }
         #expect((cost.flops ?? 0) > 0)
     }
 
@@ -53,10 +66,11 @@ import Testing
         // Constant channels are skipped, of which a layer in front of its rectifier has none.
         let skips = ["score-cam", "ss-cam", "is-cam"].contains(method)
         let layer: [String: Options.Entry] = skips ? ["layer": .text(golden.layer("conv2", in: "model.onnx"))] : [:]
-        try tests.check(method, layer)
-        try tests.check(method, layer, Target(.index(3)))
-        try tests.check(method, layer.merging(["batch_size": .integer(1)]) { $1 })
-        try tests.check(method, layer.merging(["memory": .integer(1)]) { $1 })
+        let short = layer.merging(CostTests.short[method] ?? [:]) { $1 }
+        try tests.check(method, short)
+        try tests.check(method, short, Target(.index(3)))
+        try tests.check(method, short.merging(["batch_size": .integer(1)]) { $1 })
+        try tests.check(method, short.merging(["memory": .integer(1)]) { $1 })
     }
 
     @Test func estimatesFollowOptions() throws {
