@@ -40,7 +40,7 @@ package enum MethodList {
 
     /// Masks found by optimisation.
     private static let mask: [any Explainer.Type] = [
-        IGOS.self, IGOSPlus.self, IGOSPlusPlus.self,
+        MeaningfulPerturbation.self, ExtremalPerturbation.self, IGOS.self, IGOSPlus.self, IGOSPlusPlus.self,
     ]
 
     /// Explanations that are graphs of parts.

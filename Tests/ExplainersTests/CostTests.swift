@@ -16,6 +16,8 @@ import Testing
     private static let searching: Set<String> = ["i-gos", "i-gos+", "i-gos++"]
     /// Options that keep long methods short; the estimate is proportional to them.
     private static let short: [String: [String: Options.Entry]] = [
+        "meaningful-perturbation": ["iterations": .integer(5)],
+        "extremal-perturbation": ["iterations": .integer(5)],
         "i-gos": ["iterations": .integer(2), "ig_steps": .integer(3)],
         "i-gos+": ["iterations": .integer(2), "ig_steps": .integer(3)],
         "i-gos++": ["iterations": .integer(2), "ig_steps": .integer(3)],

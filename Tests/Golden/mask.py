@@ -212,11 +212,125 @@ def igos(maps, size=6, points=4):
                        options={**shared, **options}, result=result)
 
 
+class Meaningful:
+    """Fong & Vedaldi 2017 with torch's Adam; no jitter (a random number in every step), noise given."""
+
+    @staticmethod
+    def mask(maps, image, baseline, noise, size, iterations, preserving):
+        x, b, target = maps.x[image:image + 1], baseline[image:image + 1], maps.targets[image]
+        mask = torch.full((size, size), 0.0 if preserving else 1.0, dtype=torch.float64, requires_grad=True)
+        adam = torch.optim.Adam([mask], lr=0.1)
+        for iteration in range(iterations):
+            cover = enlarged(mask, x.shape[2:])
+            version = x * cover + b * (1 - cover) + noise[iteration % len(noise)]
+            score = torch.softmax(maps.network(version), 1)[0, target]
+            absent = mask.abs().mean() if preserving else (1 - mask).abs().mean()
+            rough = ((mask[1:] - mask[:-1]).abs() ** 3).mean() + ((mask[:, 1:] - mask[:, :-1]).abs() ** 3).mean()
+            adam.zero_grad()
+            ((-score if preserving else score) + 0.01 * absent + 0.2 * rough).backward()
+            adam.step()
+            with torch.no_grad():
+                mask.clamp_(0, 1)
+        # The library's mask is small where it matters.
+        return 1 - mask.detach() if preserving else mask.detach()
+
+
+def meaningful(maps, size=6, iterations=5):
+    baseline, noise = blur(maps.x, 50.0, 51), torch.from_numpy(maps.tensors["noise"]).double()
+    for variant in ("delete", "preserve"):
+        masks = [Meaningful.mask(maps, image, baseline, noise, size, iterations, variant == "preserve") for image in range(len(maps.x))]
+        options = dict(mask_size=size, iterations=iterations, jitter=0, variant=variant, noise_samples="@noise")
+        maps.check("meaningful-perturbation", f"meaningful_{variant}.mask", torch.stack(masks)[:, None].numpy(),
+                   "derived from Fong & Vedaldi 2017 (mask.py)", options=options, result="mask")
+
+
+class Extremal:
+    """Fong, Patrick & Vedaldi 2019: every lattice point in a window around each pixel, written out, gradients by autograd."""
+
+    def __init__(self, maps, image, start, step, sigma, variant, area, perturbation, levels=4, max_blur=3.0):
+        self.maps, self.variant, self.area = maps, variant, area
+        x = maps.x[image:image + 1]
+        self.target = maps.targets[image]
+        height, width = x.shape[2:]
+        rows, columns = -(-height // step), -(-width // step)
+        radius = min(1 + int(np.ceil(sigma / step)), max(rows, columns))
+        self.lattice = start
+        v, u = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
+        self.bumps, self.points = [], []
+        for down in range(-radius, radius + 1):
+            for right in range(-radius, radius + 1):
+                y, across = v // step + down, u // step + right
+                distance = np.hypot(v - step * y, u - step * across) / sigma
+                inside = (0 <= y) & (y < rows) & (0 <= across) & (across < columns)
+                bump = np.exp(-2 * np.maximum(distance - 0.5, 0) ** 2) * inside
+                self.bumps.append(torch.tensor(bump))
+                self.points.append(torch.tensor(np.where(inside, y * columns + across, 0)))
+        if perturbation == "fade":
+            self.pyramid = torch.cat([torch.zeros_like(x), x])
+        else:
+            strengths = [max_blur * (1 - level / (levels - 1)) for level in range(levels)]
+            self.pyramid = torch.cat([blur(x, s, 2 * int(np.ceil(4 * s)) + 1) if s > 0 else x for s in strengths])
+
+    def mask(self, lattice):
+        f = torch.stack([bump * lattice.reshape(-1)[points] for bump, points in zip(self.bumps, self.points)])
+        return (f * torch.softmax(20 * f, 0)).sum(0)
+
+    def version(self, mask):
+        last = len(self.pyramid) - 1
+        level = (mask * last).floor().clamp(0, last).long().detach()
+        share = mask * last - level
+        planes = torch.arange(self.pyramid.shape[1])[:, None, None]
+        y, x = torch.meshgrid(torch.arange(mask.shape[0]), torch.arange(mask.shape[1]), indexing="ij")
+        low = self.pyramid[level[None], planes, y[None], x[None]]
+        high = self.pyramid[(level + 1).clamp(max=last)[None], planes, y[None], x[None]]
+        return ((1 - share) * low + share * high)[None]
+
+    def climb(self, iterations, rate, weight=300.0):
+        velocity = None
+        for iteration in range(iterations):
+            lattice = self.lattice.clone().requires_grad_(True)
+            mask = self.mask(lattice)
+
+            def score(shown):
+                version = self.version(shown)
+                if iteration % 2 == 0:
+                    version = version.flip(3)
+                return self.maps.network(version)[0, self.target]
+
+            reward = 0.0
+            if self.variant != "delete":
+                reward = reward + score(mask)
+            if self.variant != "preserve":
+                reward = reward - score(1 - mask)
+            values = mask.reshape(-1).sort(stable=True)[0]
+            reference = (torch.arange(len(values)) >= int(len(values) * (1 - self.area))).double()
+            gradient = torch.autograd.grad(reward - weight * ((values - reference) ** 2).mean(), lattice)[0]
+            velocity = gradient if velocity is None else 0.9 * velocity + 0.1 * gradient
+            self.lattice = (self.lattice + rate * velocity).clamp(0, 1)
+            weight *= 1.0035
+        return self.mask(self.lattice)
+
+
+def extremal(maps, iterations=6):
+    # A lattice of ones gives equal mask values, whose order in the area's constraint would be a matter of rounding.
+    rows, columns = (-(-side // 3) for side in maps.x.shape[2:])
+    start = (0.3 + 0.7 * torch.rand(rows, columns, generator=torch.Generator().manual_seed(3))).float()
+    maps.keep("start", start.numpy())
+    common = dict(step=3, sigma=4, num_levels=4, max_blur=3, iterations=iterations, learning_rate=0.05, start="@start")
+    for variant, area, perturbation in (("preserve", 0.3, "blur"), ("delete", 0.2, "blur"), ("dual", 0.25, "fade")):
+        masks = [Extremal(maps, image, start.double(), 3, 4.0, variant, area, perturbation).climb(iterations, 0.05) for image in range(len(maps.x))]
+        maps.check("extremal-perturbation", f"extremal_{variant}.map", torch.stack(masks)[:, None].numpy(),
+                   "derived from Fong, Patrick & Vedaldi 2019 (mask.py)",
+                   options=dict(**common, variant=variant, areas=area, perturbation=perturbation), result="map")
+
+
 def main():
     torch.set_num_threads(1)
     for case in ("cnn", "vit", "residual"):
         maps = golden.Maps("mask", case, LIBRARIES)
         igos(maps)
+        meaningful(maps)
+        extremal(maps)
         maps.write()
 
 

@@ -37,7 +37,7 @@ struct IGOSFamily {
 
     func explain(_ request: Request) throws -> Findings {
         let layout = try ImageLayout(request, settings)
-        let grid = try grid(layout)
+        let grid = try MaskGrid(settings, layout)
         let target = try request.scoredTarget()
         let x = try request.x
         let baseline = try Baseline.tensor(settings, like: x, seed: request.seed)
@@ -53,33 +53,15 @@ struct IGOSFamily {
                         rule: try profile.rule(settings, terms: objective.terms.count)))
             }
         }
-        let iterations = try descend(&descents, request)
+        let iterations = try request.iterate(&descents, profile.iterations) { try $0.iterate($1, part: $2, of: $3) }
         return try findings(descents, grid, request, iterations)
-    }
-
-    /// All masks in step; returns how many iterations each of them has had.
-    private func descend(_ descents: inout [MaskDescent], _ request: Request) throws -> Int {
-        let total = profile.iterations
-        var done = 0
-        do {
-            for iteration in 0..<total {
-                for index in descents.indices {
-                    let part = iteration * descents.count + index
-                    try descents[index].iterate(iteration, part: part, of: total * descents.count)
-                }
-                done += 1
-            }
-        } catch let failure as Failure where request.canStop(failure) && done > 0 {
-            request.isStopped = true
-        }
-        return done
     }
 
     private func objective(_ request: Request, _ image: Int, _ target: Target, _ masking: Masking, _ grid: MaskGrid) throws
         -> MaskObjective
     {
         let layout = grid.layout
-        let scale = try profile.scale(settings, channels: layout.channels)
+        let scale = try Profile.scale(settings, channels: layout.channels)
         let kind = variant.isBilateral ? try settings.choice("btv") : "none"
         let weights =
             kind == "none"
@@ -95,15 +77,6 @@ struct IGOSFamily {
             penalty: MaskPenalty(sparsity: lambdas.l1, smoothness: lambdas.tv, grid: grid, weights: weights),
             noise: try PathNoise(settings, request, image: image, layout: layout, scale: scale, points: variant.terms.count * points),
             evaluator: MaskEvaluator(request, image: image, target: try request.target(target, ofImage: image), masking: masking))
-    }
-
-    private func grid(_ layout: ImageLayout) throws -> MaskGrid {
-        let most = min(layout.height, layout.width)
-        let size = try settings.integer("mask_size") ?? min(28, most)
-        guard size <= most else {
-            throw Failure.invalid("option 'mask_size' is \(size), the image has \(layout.height) x \(layout.width) pixels: at most \(most)")
-        }
-        return MaskGrid(height: size, width: size, layout: layout)
     }
 
     // MARK: Results
@@ -150,7 +123,7 @@ struct IGOSFamily {
 
     /// As if every line search tried every step and no candidate were given up early.
     func work(_ request: Request) throws -> [Work] {
-        _ = try grid(ImageLayout(request, settings))
+        _ = try MaskGrid(settings, ImageLayout(request, settings))
         let terms = variant.terms.filter { $0.weight > 0 }.count
         let rule = try profile.rule(settings, terms: terms)
         let times = profile.iterations * start.cells.count

@@ -102,7 +102,7 @@ struct Profile {
     }
 
     /// What one unit of an ImageNet-normalised image is in the input, per channel.
-    func scale(_ settings: Settings, channels: Int) throws -> [Double] {
+    static func scale(_ settings: Settings, channels: Int) throws -> [Double] {
         guard let std = try settings.numbers("input_std") else { return [Double](repeating: 1, count: channels) }
         guard std.count == 1 || std.count == channels, std.allSatisfy({ $0 > 0 && $0.isFinite }) else {
             throw Failure.invalid("option 'input_std' has \(std.count) numbers, expected 1 or \(channels), all above 0")

@@ -1,4 +1,5 @@
 internal import Imaging
+internal import Runtime
 internal import Tensors
 
 /// A coarse mask and its way to the image's size and back (bilinear, corners aligned, as in the papers' code).
@@ -7,7 +8,23 @@ struct MaskGrid {
     let height: Int
     let width: Int
     let layout: ImageLayout
-    var interp = Interpolation.alignCorners
+    private let interp = Interpolation.alignCorners
+
+    init(height: Int, width: Int, layout: ImageLayout) {
+        self.height = height
+        self.width = width
+        self.layout = layout
+    }
+
+    /// As the option `mask_size` says: square, 28 cells along each side or as many as the image has pixels.
+    init(_ settings: Settings, _ layout: ImageLayout) throws {
+        let most = min(layout.height, layout.width)
+        let size = try settings.integer("mask_size") ?? min(28, most)
+        guard size <= most else {
+            throw Failure.invalid("option 'mask_size' is \(size), the image has \(layout.height) x \(layout.width) pixels: at most \(most)")
+        }
+        self.init(height: size, width: size, layout: layout)
+    }
 
     var count: Int { height * width }
 

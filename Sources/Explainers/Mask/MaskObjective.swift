@@ -43,7 +43,13 @@ struct MaskObjective {
     private(set) var forwards = 0
     private(set) var backwards = 0
 
-    private let evaluator: MaskEvaluator
+    private var evaluator: MaskEvaluator
+
+    /// Moves every version of the image; nil: none.
+    var shift: ImageShift? {
+        get { evaluator.shift }
+        set { evaluator.shift = newValue }
+    }
 
     init(
         terms: [MaskTerm], points: Int, directionShare: Double = 1, frozen: Set<Int> = [], grid: MaskGrid, penalty: MaskPenalty,
@@ -212,6 +218,8 @@ struct MaskEvaluator {
     let masking: Masking
     /// Whether every score lies between 0 and 1.
     let isProbability: Bool
+    /// Moves every version of the image; nil: none.
+    var shift: ImageShift?
 
     init(_ request: Request, image: Int, target: Target, masking: Masking) {
         self.request = request
@@ -236,11 +244,17 @@ struct MaskEvaluator {
 
     /// `kept`: n x height x width. The gradient is that at `kept`, n x pixels.
     func evaluate(_ kept: Tensor, noise: Tensor?, gradient: Bool) throws -> (scores: [Double], gradient: [Float]) {
-        let outcome = try request.evaluate(image: image, masking.versions(kept, noise: noise), target: target, gradient: gradient)
+        let layout = masking.layout
+        var versions = try masking.versions(kept, noise: noise)
+        if let shift { versions = try layout.images(shift.moved(layout.planes(versions)), versions.type) }
+        let outcome = try request.evaluate(image: image, versions, target: target, gradient: gradient)
         guard outcome.scores.count == kept.shape.first else {
             throw Failure.unsupported("the target gives \(outcome.scores.count) scores for \(kept.shape.first ?? 0) versions of an image")
         }
-        return (outcome.scores, gradient ? try masking.maskGradient(outcome.gradient(request.input)).array(Float.self) : [])
+        guard gradient else { return (outcome.scores, []) }
+        var slope = try outcome.gradient(request.input)
+        if let shift { slope = try layout.images(shift.movedBack(layout.planes(slope)), .float32) }
+        return (outcome.scores, try masking.maskGradient(slope).array(Float.self))
     }
 
     /// Adds a multiple of one row of `evaluate`'s gradient.

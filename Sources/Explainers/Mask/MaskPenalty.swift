@@ -10,11 +10,11 @@ struct MaskPenalty {
     private let fine: TotalVariation?
 
     /// `weights`: of the image, for a bilateral variation; nil: the mask's own variation alone.
-    init(sparsity: Double, smoothness: Double, grid: MaskGrid, weights: PairWeights?) {
+    init(sparsity: Double, smoothness: Double, grid: MaskGrid, weights: PairWeights?, beta: Double = 2) {
         self.sparsity = sparsity
         self.smoothness = smoothness
         self.grid = grid
-        coarse = TotalVariation(height: grid.height, width: grid.width)
+        coarse = TotalVariation(height: grid.height, width: grid.width, beta: beta)
         fine = weights.map { TotalVariation(height: grid.layout.height, width: grid.layout.width, weights: $0) }
     }
 
