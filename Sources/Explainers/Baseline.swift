@@ -32,15 +32,15 @@ enum Baseline {
         return try (0..<several.shape[0]).map { try converted.sliced(0, $0..<($0 + 1)).broadcast(to: x.shape).contiguous() }
     }
 
-    /// From the option `baseline` or its default.
-    static func tensor(_ settings: Settings, like x: Tensor, seed: UInt64 = 0) throws -> Tensor {
+    /// From the option `baseline` or its default; `usual` where that is empty.
+    static func tensor(_ settings: Settings, like x: Tensor, seed: UInt64 = 0, default usual: String = "0") throws -> Tensor {
         if let given = try settings.tensor("baseline") {
             guard given.shape.count <= x.shape.count, Shape.broadcast(given.shape, x.shape) == x.shape else {
                 throw Failure.shape("option 'baseline': \(Shape.text(given.shape)) does not fit the input \(Shape.text(x.shape))")
             }
             return try given.converted(to: x.type).broadcast(to: x.shape).contiguous()
         }
-        let text = try settings.text("baseline") ?? "0"
+        let text = try settings.text("baseline") ?? usual
         let name = String(text.prefix { $0 != ":" })
         guard names.contains(name) else { return try constant(try Options.reals(text, of: "baseline"), like: x) }
         if name == "zero" { return try constant([0], like: x) }
