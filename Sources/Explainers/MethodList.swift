@@ -44,7 +44,9 @@ package enum MethodList {
     ]
 
     /// Explanations that are graphs of parts.
-    private static let graph: [any Explainer.Type] = []
+    private static let graph: [any Explainer.Type] = [
+        StructuredAttentionGraph.self,
+    ]
 
     package static func find(_ name: String) throws -> any Explainer.Type {
         if let found = explainers.first(where: { $0.method.name == name }) { return found }

@@ -12,8 +12,8 @@ import Testing
         let peak_bytes: Int
     }
 
-    /// Methods whose line search decides how much is evaluated: the estimate is the most that it may be.
-    private static let searching: Set<String> = ["i-gos", "i-gos+", "i-gos++"]
+    /// Methods that end when they have found what they search for: the estimate is what they take at most.
+    private static let searching: Set = ["i-gos", "i-gos+", "i-gos++", "sag"]
     /// Options that keep long methods short; the estimate is proportional to them.
     private static let short: [String: [String: Options.Entry]] = [
         "meaningful-perturbation": ["iterations": .integer(5)],
@@ -55,7 +55,7 @@ import Testing
         let cost = try estimated(method, entries, target)
         let account = try counted(method, entries, target)
         if CostTests.searching.contains(method) {
-            #expect(account.forwards <= cost.forwards && account.backwards == cost.backwards && account.peak_bytes <= cost.bytes)
+            #expect(account.forwards <= cost.forwards && account.backwards <= cost.backwards && account.peak_bytes <= cost.bytes)
         } else {
             #expect(account == Account(forwards: cost.forwards, backwards: cost.backwards, peak_bytes: cost.bytes), "\(method) \(entries)")
         }
