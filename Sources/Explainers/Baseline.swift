@@ -1,14 +1,14 @@
 internal import Imaging
 internal import Runtime
-internal import Tensors
+package import Tensors
 
 /// What absence means: an input of the same shape as the one explained.
-enum Baseline {
+package enum Baseline {
     /// Named baselines, made from the image itself.
     static let names = ["zero", "mean", "min", "blur", "noise", "inpaint", "black"]
 
     /// The option, with a method's own default.
-    static func parameter(default value: String = "0") -> Parameter {
+    package static func parameter(default value: String = "0") -> Parameter {
         Parameter(
             "baseline", .baseline, default: value,
             "what absence means: a number, one per channel, a tensor of the input's shape (or of one image), or made from the image: mean (of each channel), min, blur (or blur:SIGMA, blur:SIGMA,TAPS), noise (of the channel's mean and spread), inpaint (for methods that remove regions), black (needs input_mean and input_std)"
@@ -16,7 +16,7 @@ enum Baseline {
     }
 
     /// What the pixels went through before they were fed, for methods whose constants are in pixel units.
-    static let preparation: [Parameter] = [
+    package static let preparation: [Parameter] = [
         Parameter("input_mean", .numbers, default: "", "per channel, what was subtracted from pixels between 0 and 1; default: nothing"),
         Parameter("input_std", .numbers, default: "", "per channel, what they were divided by afterwards; default: 1"),
     ]
@@ -33,7 +33,7 @@ enum Baseline {
     }
 
     /// From the option `baseline` or its default; `usual` where that is empty.
-    static func tensor(_ settings: Settings, like x: Tensor, seed: UInt64 = 0, default usual: String = "0") throws -> Tensor {
+    package static func tensor(_ settings: Settings, like x: Tensor, seed: UInt64 = 0, default usual: String = "0") throws -> Tensor {
         if let given = try settings.tensor("baseline") {
             guard given.shape.count <= x.shape.count, Shape.broadcast(given.shape, x.shape) == x.shape else {
                 throw Failure.shape("option 'baseline': \(Shape.text(given.shape)) does not fit the input \(Shape.text(x.shape))")

@@ -69,4 +69,22 @@ package struct Explanation: Sendable {
     package let numbers: [String: Double]
     /// One JSON object, described in `docs/manifest.md`.
     package let manifest: String
+    /// What it takes to explain again; nil for one that was not made here.
+    package let origin: Origin?
+
+    package init(tensors: [String: Tensor], numbers: [String: Double], manifest: String, origin: Origin? = nil) {
+        self.tensors = tensors
+        self.numbers = numbers
+        self.manifest = manifest
+        self.origin = origin
+    }
+}
+
+/// The question behind an explanation: metrics that judge a method ask it again of other inputs or other weights.
+package struct Origin: Sendable {
+    package let method: String
+    package let options: Options
+    /// With the class that was best on the clean image.
+    package let target: Target
+    package let images: Int
 }

@@ -3,12 +3,18 @@ internal import Runtime
 internal import Tensors
 
 /// The account of one explanation, as JSON.
-struct Manifest {
+package struct Manifest {
     let method: Method
     let request: Request
     let settings: Settings
 
-    func explanation(_ findings: Findings) throws -> Explanation {
+    package init(method: Method, request: Request, settings: Settings) {
+        self.method = method
+        self.request = request
+        self.settings = settings
+    }
+
+    package func explanation(_ findings: Findings) throws -> Explanation {
         let straight = request.isStraightThrough ? [Manifest.straightThrough] : []
         let warnings = try findings.warnings + stop(findings) + diagnosis(findings) + straight
         var numbers = findings.numbers
@@ -43,7 +49,8 @@ struct Manifest {
             "warnings": .array(warnings.map { .string($0) }),
         ]
         let tensors = try findings.tensors.merging(perImage()) { found, _ in found }
-        return Explanation(tensors: tensors, numbers: numbers, manifest: JSON.object(members).text)
+        let origin = Origin(method: method.name, options: settings.given, target: try request.explained, images: request.images)
+        return Explanation(tensors: tensors, numbers: numbers, manifest: JSON.object(members).text, origin: origin)
     }
 
     /// What the manifest says of each image, for callers that do not read JSON.

@@ -59,6 +59,8 @@ package struct Parameter: Sendable {
 /// Options of one call, checked against a method's parameters; every one has a value.
 package struct Settings: Sendable {
     private var options: Options
+    /// As the caller set them.
+    package var given: Options { options }
     private let parameters: [String: Parameter]
     private let method: String
 

@@ -20,13 +20,13 @@ package final class Request {
     /// Class explained, one per image, for an arg-max target.
     package private(set) var classes: [Int] = []
     /// Whether the deadline ended the method before all its samples were taken.
-    var isStopped = false
+    package var isStopped = false
     /// True when a gradient went straight through the rounding of a quantised network.
     private(set) var isStraightThrough = false
     private let settings: Settings
 
     /// `method`: says which score an `auto` target means.
-    init(method: Method, model: Model, feeds: [String: Tensor], target: Target, settings: Settings, control: Control) throws {
+    package init(method: Method, model: Model, feeds: [String: Tensor], target: Target, settings: Settings, control: Control) throws {
         self.model = model
         self.target = target.scored(as: try Request.score(of: method, model, target))
         self.control = control
@@ -80,7 +80,7 @@ package final class Request {
     }
 
     /// NaN or infinite input would give a map of NaN without a word.
-    func checkFinite() throws { for (name, tensor) in feeds { try Request.checkFinite(tensor, name) } }
+    package func checkFinite() throws { for (name, tensor) in feeds { try Request.checkFinite(tensor, name) } }
 
     private static func checkFinite(_ tensor: Tensor, _ name: String) throws {
         guard tensor.type == .float32 || tensor.type == .float64 else { return }
@@ -141,6 +141,11 @@ package final class Request {
         return Target(.each(classes), score: target.score, output: target.output)
     }
 
+    /// The fixed target where the unchanged input was evaluated; nothing runs.
+    var explained: Target {
+        get throws { classes.isEmpty ? target : try fixedTarget() }
+    }
+
     /// The fixed target, and the scores of the unchanged input: the first, small part of a method that samples.
     package func scoredTarget() throws -> Target {
         try control.begin("score", 0, to: 1, of: 100)
@@ -175,7 +180,7 @@ package final class Request {
     }
 
     /// A target for all images, for one of them alone.
-    func target(_ target: Target, ofImage image: Int) throws -> Target {
+    package func target(_ target: Target, ofImage image: Int) throws -> Target {
         var target = target
         switch target.kind {
         case .each(let classes):
@@ -200,7 +205,7 @@ package final class Request {
     }
 
     /// Any question to the model, in the account of this request.
-    func ask(_ evaluation: Evaluation) throws -> Outcome {
+    package func ask(_ evaluation: Evaluation) throws -> Outcome {
         let outcome = try model.evaluate(evaluation, control)
         noteRounding(of: outcome)
         return outcome

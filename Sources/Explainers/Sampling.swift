@@ -1,12 +1,12 @@
 internal import Runtime
-internal import Tensors
+package import Tensors
 
 /// Methods that take samples give what they have when the deadline comes.
 extension Request {
     /// Calls `body` for the samples of every image, a chunk at a time and all images in step, until there are `total` of
     /// each or the deadline has come; cancelling is an error, and so is a deadline before each image has a sample. Returns
     /// how many samples of each image were taken. `isEnough`: asked before each chunk, whether an image needs no more.
-    func sample(
+    package func sample(
         _ stage: String, _ total: Int, isEnough: (_ image: Int) -> Bool = { _ in false },
         _ body: (_ image: Int, _ samples: Range<Int>) throws -> Void
     ) throws -> [Int] {
@@ -32,7 +32,7 @@ extension Request {
     }
 
     /// Whether a failure is the deadline, at which what is complete may be given.
-    func canStop(_ failure: Failure) -> Bool { failure.kind == .cancelled && control.hasMetDeadline }
+    package func canStop(_ failure: Failure) -> Bool { failure.kind == .cancelled && control.hasMetDeadline }
 }
 
 /// How many samples are evaluated at once. Without a deadline as many as memory allows; with one, a chunk that it cuts

@@ -1,15 +1,15 @@
-internal import Graphs
+package import Graphs
 package import Runtime
 package import Tensors
 
 /// Evaluations of one shape that a method makes: what its cost is estimated from. Only types and shapes of the feeds count.
 package struct Work {
-    let evaluation: Evaluation
-    let times: Int
+    package let evaluation: Evaluation
+    package let times: Int
     /// What is known already, in place of the evaluation.
     private let known: Cost?
 
-    init(_ evaluation: Evaluation, times: Int = 1) {
+    package init(_ evaluation: Evaluation, times: Int = 1) {
         self.evaluation = evaluation
         self.times = times
         known = nil
@@ -21,19 +21,19 @@ package struct Work {
         known = cost
     }
 
-    func cost(_ model: Model) throws -> Cost { try known ?? model.cost(evaluation) * times }
+    package func cost(_ model: Model) throws -> Cost { try known ?? model.cost(evaluation) * times }
 }
 
 /// The verbs of a request, foreseen: each has the arguments of the one that it stands for.
 extension Request {
     /// `evaluate`, and so the first part of `scoredTarget`.
-    func work(wanted: [String] = [], gradients: [String] = [], rules: BackwardRules = .gradient) -> Work {
+    package func work(wanted: [String] = [], gradients: [String] = [], rules: BackwardRules = .gradient) -> Work {
         Work(Evaluation(feeds, wanted: wanted, target: target, gradients: gradients, rules: rules, batch: batchSize, memory: memory))
     }
 
     /// `evaluate(image:)` for so many versions of each image, `chunk` of them at a time.
     /// `images`: of so many, not all.
-    func work(versions: Int, chunk: Int, gradient: Bool, rules: BackwardRules = .gradient, images count: Int? = nil) throws -> [Work] {
+    package func work(versions: Int, chunk: Int, gradient: Bool, rules: BackwardRules = .gradient, images count: Int? = nil) throws -> [Work] {
         guard versions > 0 else { return [] }
         let images = count ?? images
         let chunk = max(1, min(chunk, versions))

@@ -79,6 +79,21 @@ package final class Control {
         }
     }
 
+    /// A call inside this one, with a part of its progress: what it counts, `absorb` adds.
+    package func nested() -> Control {
+        Control(
+            progress: { [self] fraction, _ in
+                try poll(fraction)
+                return false
+            }, hooks: hooks)
+    }
+
+    package func absorb(_ inner: Control) {
+        forwards += inner.forwards
+        backwards += inner.backwards
+        peakBytes = max(peakBytes, inner.peakBytes)
+    }
+
     func count(images: Int, isBackward: Bool, bytes: Int) {
         forwards += images
         if isBackward { backwards += images }

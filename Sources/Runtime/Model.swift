@@ -65,6 +65,24 @@ package final class Model: Sendable {
         hash = FileHash(nil)
     }
 
+    /// The same network with other weights: by name, each of its value's type and shape. It is no longer the file's, and
+    /// has no hash.
+    package func replacing(weights: [String: Tensor]) throws -> Model {
+        var graph = graph
+        for (name, tensor) in weights {
+            guard let id = graph.id(of: name), let known = graph[id].constant else {
+                throw Failure.notFound("the model has no weight '\(name)'")
+            }
+            guard known.type == tensor.type, known.shape == tensor.shape else {
+                throw Failure.shape(
+                    "weight '\(name)' is \(known.type) \(Shape.text(known.shape)), its replacement \(tensor.type) \(Shape.text(tensor.shape))"
+                )
+            }
+            graph[id].constant = tensor
+        }
+        return Model(graph: graph, like: self)
+    }
+
     /// An entry of the file's metadata, or what `pellucid_model_metadata` names besides.
     package func metadata(_ key: String) -> String? {
         switch key {
