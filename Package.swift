@@ -59,7 +59,8 @@ let package = Package(
         .target(name: "Runtime", dependencies: ["Graphs", "CPellucid", "BackendCPU", "CSupport"], swiftSettings: strict),
         .target(name: "Imaging", dependencies: ["Tensors", "CSupport"], swiftSettings: strict),
         .target(name: "Explainers", dependencies: ["Runtime", "Imaging"], swiftSettings: strict),
-        .target(name: "CAPI", dependencies: ["Explainers", "CPellucid", "CSupport"], swiftSettings: strict),
+        .target(name: "Evaluation", dependencies: ["Explainers"], swiftSettings: strict),
+        .target(name: "CAPI", dependencies: ["Evaluation", "CPellucid", "CSupport"], swiftSettings: strict),
 
         // The products.
         .target(name: "Dylib", dependencies: ["CAPI"], linkerSettings: [.unsafeFlags(dylibFlags())]),
@@ -93,6 +94,7 @@ func tests() -> [Target] {
         .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
         .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "Graphs", "Tensors"]),
         .testTarget(name: "ExplainersTests", dependencies: ["Explainers", "Runtime", "Graphs", "Tensors"]),
+        .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "Explainers", "Runtime", "Graphs", "Tensors"]),
         // Debian's libonnx, to compare our reader with.
         .target(name: "OnnxOracle", path: "Tests/OnnxOracle", linkerSettings: [.linkedLibrary("onnx_proto"), .linkedLibrary("protobuf")]),
         .testTarget(name: "GraphsTests", dependencies: ["Graphs", "Tensors", "OnnxOracle"]),

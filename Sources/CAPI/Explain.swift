@@ -1,4 +1,5 @@
 public import CPellucid
+internal import Evaluation
 internal import Explainers
 internal import Runtime
 internal import Tensors
@@ -8,26 +9,46 @@ private struct Registry: @unchecked Sendable {
     // Unchecked: immutable once made.
     private let arena = Arena()
     let methods: [pellucid_method_info]
-    let parameters: [String: [pellucid_parameter_info]]
+    private let parameters: [String: [pellucid_parameter_info]]
 
     static let shared = Registry()
 
     private init() {
         let arena = arena
-        methods = MethodList.explainers.map { type in
-            var info = pellucid_method_info()
-            info.name = arena.text(type.method.name)
-            info.family = arena.text(type.method.family)
-            info.kind = arena.text("explainer")
-            info.summary = arena.text(type.method.summary)
-            info.needs = arena.text(type.method.needs.map(\.rawValue).joined(separator: ","))
-            info.reference = arena.text(type.method.reference)
-            return info
-        }
+        let metrics = MetricList.metrics.map { $0.info }
+        methods =
+            MethodList.explainers.map { Registry.info($0.method, "explainer", needs: $0.method.needs.map(\.rawValue), arena) }
+            + metrics.map { metric in
+                var info = Registry.info(metric.method, "metric", needs: metric.needs.map(\.rawValue), arena)
+                info.direction = arena.text(metric.direction.rawValue)
+                info.category = arena.text(metric.category.rawValue)
+                info.range = arena.text(metric.range)
+                return info
+            }
         parameters = Dictionary(
-            uniqueKeysWithValues: MethodList.explainers.map { type in
-                (type.method.name, type.method.parameters.map { Registry.info($0, arena) })
+            uniqueKeysWithValues: (MethodList.explainers.map { $0.method } + metrics.map(\.method)).map { method in
+                (method.name, method.parameters.map { Registry.info($0, arena) })
             })
+    }
+
+    private static func info(_ method: Method, _ kind: String, needs: [String], _ arena: Arena) -> pellucid_method_info {
+        var info = pellucid_method_info()
+        info.name = arena.text(method.name)
+        info.family = arena.text(method.family)
+        info.kind = arena.text(kind)
+        info.summary = arena.text(method.summary)
+        info.needs = arena.text(needs.joined(separator: ","))
+        info.reference = arena.text(method.reference)
+        info.direction = arena.text("")
+        info.category = arena.text("")
+        info.range = arena.text("")
+        return info
+    }
+
+    /// A method's or metric's parameters; the error for an unknown name tells the nearest.
+    func parameters(of name: String) throws -> [pellucid_parameter_info] {
+        if let found = parameters[name] { return found }
+        throw Failure.notFound("no method or metric '\(name)'\(Suggestion.text(for: name, among: parameters.keys.sorted()))")
     }
 
     private static func info(_ parameter: Parameter, _ arena: Arena) -> pellucid_parameter_info {
@@ -58,9 +79,9 @@ public func pellucid_method_parameter_at(
     _ method: UnsafePointer<CChar>!, _ index: Int32, _ out: UnsafeMutablePointer<pellucid_parameter_info>!
 ) -> pellucid_status {
     guarded {
-        let type = try MethodList.find(try text(method, "method"))
-        let parameters = Registry.shared.parameters[type.method.name] ?? []
-        guard parameters.indices.contains(Int(index)) else { throw Failure.notFound("\(type.method.name) has no parameter \(index)") }
+        let name = try text(method, "method")
+        let parameters = try Registry.shared.parameters(of: name)
+        guard parameters.indices.contains(Int(index)) else { throw Failure.notFound("\(name) has no parameter \(index)") }
         try fill(out, parameters[Int(index)], "out")
     }
 }

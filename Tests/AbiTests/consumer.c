@@ -321,6 +321,43 @@ static void check_methods(void) {
     CHECK(pellucid_method_parameter_at(method.name, -1, &parameter) < 0);
     CHECK(pellucid_method_parameter_at(method.name, INT32_MAX, &parameter) == PELLUCID_E_NOTFOUND);
     CHECK(pellucid_method_parameter_at("no such method", 0, &parameter) == PELLUCID_E_NOTFOUND);
+    CHECK(strcmp(method.kind, "explainer") == 0 && method.direction[0] == '\0' && method.range[0] == '\0');
+    CHECK_OK(pellucid_method_at(pellucid_method_count() - 1, &method));
+    CHECK(strcmp(method.kind, "metric") == 0 && strstr("higher lower", method.direction) != NULL);
+    CHECK(method.category[0] != '\0' && strstr(method.range, "...") != NULL);
+}
+
+/* A metric judges an explanation, or a map by itself; the explained class is the one that was explained. */
+static void check_evaluate(pellucid_model *model, pellucid_feed feed) {
+    pellucid_result *explanation = NULL, *judged = NULL, *direct = NULL;
+    pellucid_target target = PELLUCID_TARGET_CLASS_INIT(2);
+    pellucid_options *options = NULL;
+    pellucid_tensor *map = NULL;
+    pellucid_cost cost = PELLUCID_COST_INIT;
+    double value = -1, same = -2, reference = -1;
+    CHECK_OK(pellucid_explain(&explanation, model, "input-x-gradient", &feed, 1, &target, NULL, NULL));
+    CHECK_FAILS(pellucid_evaluate(&judged, model, "deletion", &feed, 1, NULL, NULL, NULL, NULL));
+    CHECK_FAILS(pellucid_evaluate(&judged, model, "saliency", &feed, 1, NULL, explanation, NULL, NULL));
+    CHECK_FAILS(pellucid_explain(&judged, model, "deletion", &feed, 1, NULL, NULL, NULL));
+    CHECK_OK(pellucid_evaluate(&judged, model, "deletion", &feed, 1, NULL, explanation, NULL, NULL));
+    CHECK_OK(pellucid_result_number(judged, "value", &value));
+    CHECK_OK(pellucid_result_number(judged, "reference_random", &reference));
+    CHECK(value >= 0 && value <= 1 && reference >= 0 && reference <= 1);
+    CHECK(strstr(pellucid_result_json(judged), "input-x-gradient") != NULL);
+
+    CHECK_OK(pellucid_options_create(&options));
+    CHECK_OK(pellucid_result_tensor(explanation, "map", &map));
+    CHECK_OK(pellucid_options_set_tensor(options, "map", map));
+    CHECK_OK(pellucid_evaluate(&direct, model, "deletion", &feed, 1, &target, NULL, options, NULL));
+    CHECK_OK(pellucid_result_number(direct, "value", &same));
+    CHECK(same == value);
+    CHECK_OK(pellucid_evaluate_cost(&cost, model, "deletion", &feed, 1, &target, NULL, options));
+    CHECK(cost.forwards > 50 && cost.backwards == 0);
+    pellucid_tensor_release(map);
+    pellucid_options_release(options);
+    pellucid_result_release(direct);
+    pellucid_result_release(judged);
+    pellucid_result_release(explanation);
 }
 
 static void check_explain(pellucid_model *model, pellucid_feed feed) {
@@ -412,6 +449,7 @@ int main(int argc, char **argv) {
     check_gradient(model, feed);
     check_methods();
     check_explain(model, feed);
+    check_evaluate(model, feed);
     check_images(input);
     pellucid_tensor_release(input);
     pellucid_model_release(model);

@@ -9,7 +9,7 @@ from typing import Dict, List, NamedTuple, Tuple
 ROOT = Path(__file__).resolve().parents[2]
 INCLUDE = ROOT / "include"
 #: The headers that pellucid.h includes, and the one for plugins.
-LIBRARY = ["status.h", "tensor.h", "runtime.h", "model.h", "explain.h", "image.h"]
+LIBRARY = ["status.h", "tensor.h", "runtime.h", "model.h", "explain.h", "evaluate.h", "image.h"]
 PLUGIN = ["backend.h"]
 
 

@@ -64,6 +64,18 @@ static void check_containers(pellucid_model *model) {
     pellucid_tensor_release(image);
 }
 
+/* Explains by a method, or judges the feed itself as a map by a metric. */
+static pellucid_status ask(pellucid_result **out, pellucid_model *model, const pellucid_method_info *method, const pellucid_feed *feed,
+                           pellucid_options *options, const pellucid_control *control) {
+    if (strcmp(method->kind, "metric") != 0) return pellucid_explain(out, model, method->name, feed, 1, NULL, options, control);
+    pellucid_options *own = options;
+    if (own == NULL && pellucid_options_create(&own) != PELLUCID_OK) return PELLUCID_E_MEMORY;
+    const pellucid_status set = options == NULL ? pellucid_options_set_tensor(own, "map", feed->tensor) : PELLUCID_OK;
+    const pellucid_status status = set != PELLUCID_OK ? set : pellucid_evaluate(out, model, method->name, feed, 1, NULL, NULL, own, control);
+    if (options == NULL) pellucid_options_release(own);
+    return status;
+}
+
 /* Tensors of every type and of odd shapes, fed to the model and to every method. */
 static void check_feeds(pellucid_model *model) {
     static const int64_t shapes[][4] = { { 1, 1, SIDE, SIDE }, { 0, 1, SIDE, SIDE }, { 3, 1, SIDE, SIDE }, { 1, 1, 0, SIDE }, { 1, 1, 1, 1 } };
@@ -80,7 +92,7 @@ static void check_feeds(pellucid_model *model) {
                 pellucid_result *result = NULL;
                 control.deadline = 0.2;
                 CHECK_OK(pellucid_method_at(i, &method));
-                SURVIVES(pellucid_explain(&result, model, method.name, &feed, 1, NULL, NULL, &control));
+                SURVIVES(ask(&result, model, &method, &feed, NULL, &control));
                 pellucid_result_release(result);
             }
             pellucid_tensor_release(tensor);
@@ -88,7 +100,7 @@ static void check_feeds(pellucid_model *model) {
     }
 }
 
-static void try_option(pellucid_model *model, pellucid_feed feed, const char *method, const char *name, int kind, pellucid_tensor *odd) {
+static void try_option(pellucid_model *model, pellucid_feed feed, const pellucid_method_info *method, const char *name, int kind, pellucid_tensor *odd) {
     static const char *texts[] = { "", "-1", "nan", "inf", "99999999999999999999", "-9223372036854775808", "1e400", "0x10", ",", "0,0", "1,2,3,4,5", "input", "none", "\xff\xfe" };
     static const double reals[] = { NAN, INFINITY, -INFINITY, 1e300, -0.0, 0.5, 9.3e18 };
     static const int64_t integers[] = { 0, -1, 1, 2, INT64_MAX, INT64_MIN };
@@ -98,6 +110,7 @@ static void try_option(pellucid_model *model, pellucid_feed feed, const char *me
     pellucid_control control = PELLUCID_CONTROL_INIT;
     control.deadline = 0.02;
     CHECK_OK(pellucid_options_create(&options));
+    if (strcmp(method->kind, "metric") == 0) CHECK_OK(pellucid_options_set_tensor(options, "map", feed.tensor));
     if (kind < TEXTS)
         SURVIVES(pellucid_options_set_text(options, name, texts[kind]));
     else if (kind < TEXTS + REALS)
@@ -106,7 +119,7 @@ static void try_option(pellucid_model *model, pellucid_feed feed, const char *me
         SURVIVES(pellucid_options_set_int(options, name, integers[kind - TEXTS - REALS]));
     else
         SURVIVES(pellucid_options_set_tensor(options, name, odd));
-    SURVIVES(pellucid_explain(&result, model, method, &feed, 1, NULL, options, &control));
+    SURVIVES(ask(&result, model, method, &feed, options, &control));
     pellucid_result_release(result);
     pellucid_options_release(options);
 }
@@ -120,7 +133,7 @@ static void check_options(pellucid_model *model, pellucid_feed feed) {
         pellucid_parameter_info parameter = PELLUCID_PARAMETER_INFO_INIT;
         CHECK_OK(pellucid_method_at(i, &method));
         for (int32_t k = 0; pellucid_method_parameter_at(method.name, k, &parameter) == PELLUCID_OK; k++) {
-            for (int kind = 0; kind < 28; kind++) try_option(model, feed, method.name, parameter.name, kind, odd);
+            for (int kind = 0; kind < 28; kind++) try_option(model, feed, &method, parameter.name, kind, odd);
         }
     }
     pellucid_tensor_release(odd);

@@ -19,7 +19,7 @@ typedef enum kind {
     OUT = 'o',      /* where a handle goes */
     STRUCT = 's',   /* a struct that begins with struct_size, or is written */
     TEXT = 't', TEXT_OR_NULL = 'T',
-    RUNTIME = 'r', MODEL = 'm', TENSOR = 'x', TENSOR_OR_NULL = 'X', RESULT = 'e', OPTIONS = 'p', OPTIONS_OR_NULL = 'P',
+    RUNTIME = 'r', MODEL = 'm', TENSOR = 'x', TENSOR_OR_NULL = 'X', RESULT = 'e', RESULT_OR_NULL = 'E', OPTIONS = 'p', OPTIONS_OR_NULL = 'P',
     FUNCTION = 'f', ARRAY = 'a', ARRAY_OR_NULL = 'A', COUNT = 'n', /* of the array before it */
     INDEX = 'i', NUMBER = 'd', PLAIN = 'v'         /* any value is acceptable */
 } kind;
@@ -58,7 +58,7 @@ static void give_back(const entry *e, word made) {
     if (strcmp(e->name, "pellucid_runtime_create") == 0) pellucid_runtime_release((pellucid_runtime *)made);
     else if (strcmp(e->name, "pellucid_options_create") == 0) pellucid_options_release((pellucid_options *)made);
     else if (strncmp(e->name, "pellucid_model_load", 19) == 0) pellucid_model_release((pellucid_model *)made);
-    else if (strcmp(e->name, "pellucid_explain") == 0) pellucid_result_release((pellucid_result *)made);
+    else if (strcmp(e->name, "pellucid_explain") == 0 || strcmp(e->name, "pellucid_evaluate") == 0) pellucid_result_release((pellucid_result *)made);
     else pellucid_tensor_release((pellucid_tensor *)made);
 }
 
@@ -124,8 +124,11 @@ static void try_text(const entry *e, int i, int is_optional) {
 static void try_struct(const entry *e, int i) {
     static const size_t sizes[] = { 0, 1, 7, 8, 65537, SIZE_MAX };
     static word copy[64];
-    call(e, i, 0, strcmp(e->name, "pellucid_explain") != 0 && strcmp(e->name, "pellucid_model_run") != 0 &&
-                      strcmp(e->name, "pellucid_model_gradient") != 0 && strcmp(e->name, "pellucid_explain_cost") != 0);
+    static const char *const may_be_null[] = { "pellucid_explain", "pellucid_model_run", "pellucid_model_gradient", "pellucid_explain_cost",
+                                               "pellucid_evaluate", "pellucid_evaluate_cost" };
+    int must_be_there = 1;
+    for (size_t k = 0; k < sizeof may_be_null / sizeof *may_be_null; k++) must_be_there &= strcmp(e->name, may_be_null[k]) != 0;
+    call(e, i, 0, must_be_there);
     if (strcmp(e->name, "pellucid_tensor_wrap") == 0 || strcmp(e->name, "pellucid_tensor_view") == 0) return; /* have no struct_size */
     if (strcmp(e->name, "pellucid_result_number") == 0) return;
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
@@ -144,7 +147,7 @@ static void try_argument(const entry *e, int i, const world *w) {
     case TEXT: try_text(e, i, e->returns == 'v'); break;
     case TEXT_OR_NULL: try_text(e, i, 1); break;
     case RUNTIME: case MODEL: case TENSOR: case RESULT: case OPTIONS: try_handle(e, i, w, 0); break;
-    case TENSOR_OR_NULL: case OPTIONS_OR_NULL: try_handle(e, i, w, 1); break;
+    case TENSOR_OR_NULL: case RESULT_OR_NULL: case OPTIONS_OR_NULL: try_handle(e, i, w, 1); break;
     case ARRAY: call(e, i, 0, 1); call(e, i, (word)noise + 1, 1); break;
     case ARRAY_OR_NULL: call(e, i, 0, 0); break;
     case COUNT: call(e, i, -1, 1); call(e, i, INT32_MIN, 1); break;
@@ -176,6 +179,10 @@ static void try_all(const world *w, const char *path) {
     static const int64_t two[1] = { 2 };
     static size_t length;
     pellucid_tensor *picture = w->picture;
+    /* Without it a metric has nothing to judge where the explanation is NULL. */
+    pellucid_options *map = NULL;
+    CHECK_OK(pellucid_options_create(&map));
+    CHECK_OK(pellucid_options_set_tensor(map, "map", w->tensor));
     const entry entries[] = {
         ENTRY(pellucid_status_name, "d", 'v', -3),
         ENTRY(pellucid_tensor_create, "oinaA", 's', 0, PELLUCID_FLOAT32, 4, W(shape), W(pixels)),
@@ -214,6 +221,8 @@ static void try_all(const world *w, const char *path) {
         ENTRY(pellucid_method_parameter_at, "tis", 's', W("smoothgrad"), 0, W(&parameter)),
         ENTRY(pellucid_explain, "omtansPs", 's', 0, W(w->model), W("saliency"), W(feeds), 1, W(&target), 0, W(&control)),
         ENTRY(pellucid_explain_cost, "smtansP", 's', W(&cost), W(w->model), W("smoothgrad"), W(feeds), 1, W(&target), 0),
+        ENTRY(pellucid_evaluate, "omtansEPs", 's', 0, W(w->model), W("deletion"), W(feeds), 1, W(&target), W(w->result), W(map), W(&control)),
+        ENTRY(pellucid_evaluate_cost, "smtansEP", 's', W(&cost), W(w->model), W("insertion"), W(feeds), 1, W(&target), W(w->result), W(map)),
         ENTRY(pellucid_result_tensor, "eto", 's', W(w->result), W("map"), 0),
         ENTRY(pellucid_result_number, "ets", 's', W(w->result), W("score"), W(&number)),
         ENTRY(pellucid_result_tensor_name, "ei", 'c', W(w->result), 0),
@@ -245,6 +254,7 @@ static void try_all(const world *w, const char *path) {
         if (e->returns == 'v' && e->kinds[0] == RESULT) own.result = NULL;
         for (int i = 0; e->kinds[i] != END; i++) try_argument(e, i, &own);
     }
+    pellucid_options_release(map);
 }
 
 /* What does not fit the table: doubles. */

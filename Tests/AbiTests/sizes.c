@@ -28,7 +28,10 @@ static pellucid_status fill_backend(void *out, const pellucid_model *model) {
 static pellucid_status fill_value(void *out, const pellucid_model *model) { return pellucid_model_value_at(model, PELLUCID_LAYER, 0, out); }
 static pellucid_status fill_module(void *out, const pellucid_model *model) { return pellucid_model_module_at(model, 1, out); }
 static pellucid_status fill_cost(void *out, const pellucid_model *model) { return pellucid_model_cost(out, (pellucid_model *)model, NULL, 0); }
-static pellucid_status fill_method(void *out, const pellucid_model *model) { return (void)model, pellucid_method_at(0, out); }
+/* The last one is a metric: every member says something. */
+static pellucid_status fill_method(void *out, const pellucid_model *model) {
+    return (void)model, pellucid_method_at(pellucid_method_count() - 1, out);
+}
 static pellucid_status fill_parameter(void *out, const pellucid_model *model) {
     return (void)model, pellucid_method_parameter_at("saliency", 0, out);
 }

@@ -121,6 +121,21 @@ void check_explanations(const pellucid::model &model) {
     CHECK(model.explain("integrated-gradients", input(), {}, {{"baseline", baseline}, {"quadrature", "trapezoid"}}).map());
 }
 
+void check_metrics(const pellucid::model &model) {
+    const pellucid::explanation why = model.explain("input-x-gradient", input(), pellucid::target::index(3));
+    const pellucid::explanation judged = model.evaluate("deletion", input(), why, {{"n_steps", 10}});
+    CHECK(judged.number("value") >= 0 && judged.number("value") <= 1 && judged["curve"].shape().size() == 2);
+    const pellucid::explanation direct = model.evaluate("deletion", input(), why.map(), pellucid::target::index(3), {{"n_steps", 10}});
+    CHECK(direct.number("value") == judged.number("value"));
+    CHECK(throws<pellucid::error>([&] { model.evaluate("no such metric", input(), why); }));
+    int metrics = 0;
+    for (const pellucid::method &each : pellucid::methods()) {
+        CHECK((each.kind == "metric") == (each.direction == "higher" || each.direction == "lower"));
+        metrics += each.kind == "metric";
+    }
+    CHECK(metrics > 1);
+}
+
 void check_images(const std::string &photo) {
     const pellucid::tensor image = pellucid::read_image(photo);
     const pellucid::tensor x = pellucid::preprocess(image, {{"preset", "imagenet"}, {"mean", {0.5, 0.5, 0.5}}, {"size", 64}, {"resize", 64}});
@@ -155,6 +170,7 @@ int main(int argc, char **argv) {
     check_runs(model);
     check_callbacks(model);
     check_explanations(model);
+    check_metrics(model);
     check_images(argv[2]);
     std::thread other([copy = model] { CHECK(copy.run(input()).size() == 1); });
     other.join();

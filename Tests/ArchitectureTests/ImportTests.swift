@@ -9,7 +9,8 @@ import Testing
         "Runtime": ["Graphs", "Tensors", "BackendCPU", "CSupport", "CPellucid"],
         "Imaging": ["Tensors", "CSupport"],
         "Explainers": ["Runtime", "Imaging", "Graphs", "Tensors"],
-        "CAPI": ["Explainers", "Runtime", "Imaging", "Graphs", "Tensors", "CSupport", "CPellucid"],
+        "Evaluation": ["Explainers", "Runtime", "Imaging", "Graphs", "Tensors"],
+        "CAPI": ["Evaluation", "Explainers", "Runtime", "Imaging", "Graphs", "Tensors", "CSupport", "CPellucid"],
         "Tool": ["CPellucid", "CAPI", "ArgumentParser"],
         "Dylib": ["CAPI"],
     ]

@@ -634,15 +634,17 @@ struct parameter {
 struct method {
     std::string name, family, kind, summary, needs, reference;
     std::vector<parameter> parameters;
+    /** Of a metric (kind "metric"): "higher" or "lower" is better, "faithfulness"…, "0...1"; else empty. */
+    std::string direction, category, range;
 };
 
-/** Every method of the library with its options. */
+/** Every method and every metric of the library with its options. */
 inline std::vector<method> methods() {
     std::vector<method> result;
     const pellucid_method_info empty = PELLUCID_METHOD_INFO_INIT;
     const pellucid_parameter_info no_parameter = PELLUCID_PARAMETER_INFO_INIT;
     for (const auto &m : detail::listed(empty, pellucid_method_at)) {
-        method entry{detail::text(m.name), detail::text(m.family), detail::text(m.kind), detail::text(m.summary), detail::text(m.needs), detail::text(m.reference), {}};
+        method entry{detail::text(m.name), detail::text(m.family), detail::text(m.kind), detail::text(m.summary), detail::text(m.needs), detail::text(m.reference), {}, detail::text(m.direction), detail::text(m.category), detail::text(m.range)};
         const auto at = [&m](std::int32_t i, pellucid_parameter_info *out) { return pellucid_method_parameter_at(m.name, i, out); };
         for (const auto &p : detail::listed(no_parameter, at)) {
             entry.parameters.push_back({detail::text(p.name), detail::text(p.type), detail::text(p.default_value), detail::text(p.range), detail::text(p.help)});
@@ -784,9 +786,32 @@ public:
         return explanation::adopt(raw);
     }
 
+    /** Judges an explanation of x by a metric: the number "value", its references, curves. Metrics and their options: methods(). */
+    explanation evaluate(const std::string &metric, const pellucid::inputs &x, const explanation &judged, const options &settings = {},
+                         const control &how = {}) const {
+        return evaluated(metric, x, nullptr, judged.get(), settings, how);
+    }
+    /** Judges a map: N x 1 x height x width of any size, or shaped as the input. */
+    explanation evaluate(const std::string &metric, const pellucid::inputs &x, const tensor &map, const target &of = {}, options settings = {},
+                         const control &how = {}) const {
+        const pellucid_target aim = of.get();
+        settings.insert_or_assign("map", option(map));
+        return evaluated(metric, x, &aim, nullptr, settings, how);
+    }
+
     pellucid_model *get() const noexcept { return handle_.get(); }
 
 private:
+    explanation evaluated(const std::string &metric, const pellucid::inputs &x, const pellucid_target *of, const pellucid_result *judged,
+                          const options &settings, const control &how) const {
+        const std::vector<pellucid_feed> feeds = x.feeds();
+        const std::shared_ptr<pellucid_options> chosen = detail::made(settings);
+        pellucid_result *raw = nullptr;
+        const detail::call call(how);
+        call.finish(pellucid_evaluate(&raw, get(), metric.c_str(), feeds.data(), detail::count(feeds.size()), of, judged, chosen.get(), call.get()));
+        return explanation::adopt(raw);
+    }
+
     std::vector<value> values(pellucid_value_kind kind) const {
         std::vector<value> result;
         const pellucid_value_info empty = PELLUCID_VALUE_INFO_INIT;

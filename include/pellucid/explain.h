@@ -1,4 +1,4 @@
-/* Explanations: one generic call, and a registry that describes every method and its options. */
+/* Explanations: one generic call, and a registry that describes every method, every metric and their options. */
 #ifndef PELLUCID_EXPLAIN_H
 #define PELLUCID_EXPLAIN_H
 
@@ -17,10 +17,13 @@ typedef struct pellucid_method_info {
     const char *family;    /* "cam", "gradient", ... */
     const char *kind;      /* "explainer" or "metric" */
     const char *summary;   /* one sentence */
-    const char *needs;     /* comma-separated: "gradient", "layer", "global-pooling", "attention" */
+    const char *needs;     /* comma-separated: "gradient", "layer", "global-pooling", "attention"; of a metric: "map", "explanation", "regions" */
     const char *reference; /* the paper */
+    const char *direction; /* of a metric, which values are better: "higher" or "lower"; else empty */
+    const char *category;  /* of a metric: "faithfulness", "robustness", "localisation", ...; else empty */
+    const char *range;     /* of a metric's value: "0...1"; else empty */
 } pellucid_method_info;
-#define PELLUCID_METHOD_INFO_INIT { sizeof(pellucid_method_info), NULL, NULL, NULL, NULL, NULL, NULL }
+#define PELLUCID_METHOD_INFO_INIT { sizeof(pellucid_method_info), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 
 typedef struct pellucid_parameter_info {
     size_t struct_size;

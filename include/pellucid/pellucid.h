@@ -7,6 +7,7 @@
 #include "runtime.h"
 #include "model.h"
 #include "explain.h"
+#include "evaluate.h"
 #include "image.h"
 
 #endif

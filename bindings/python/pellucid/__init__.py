@@ -23,9 +23,10 @@ from .errors import (
     ShapeError,
     UnsupportedError,
 )
+from .evaluation import Evaluation
 from .explanation import Explanation
 from .image import Picture
-from .methods import Method, Methods, Parameter, methods
+from .methods import Method, Methods, Parameter, methods, metrics
 from .model import Model, load
 from .runtime import Backend, Runtime, backends
 from .structure import Cost, Metadata, Module, Value
@@ -46,6 +47,7 @@ __all__ = [
     "Cancel",
     "CancelledError",
     "Cost",
+    "Evaluation",
     "Explanation",
     "FileError",
     "InvalidError",
@@ -71,5 +73,6 @@ __all__ = [
     "labels",
     "load",
     "methods",
+    "metrics",
     "version",
 ]

@@ -225,6 +225,9 @@ class MethodInfo(Structure):
         ("summary", c_char_p),
         ("needs", c_char_p),
         ("reference", c_char_p),
+        ("direction", c_char_p),
+        ("category", c_char_p),
+        ("range", c_char_p),
     ]
 
 
@@ -342,6 +345,16 @@ FUNCTIONS = {
         c_int32,
         [POINTER(Cost), c_void_p, c_char_p, POINTER(Feed), c_int32, POINTER(Target), c_void_p],
     ),
+    # evaluate.h
+    "pellucid_evaluate": (
+        c_int32,
+        [POINTER(c_void_p), c_void_p, c_char_p, POINTER(Feed), c_int32, POINTER(Target), c_void_p, c_void_p, POINTER(Control)],
+    ),
+    "pellucid_evaluate_cost": (
+        c_int32,
+        [POINTER(Cost), c_void_p, c_char_p, POINTER(Feed), c_int32, POINTER(Target), c_void_p, c_void_p],
+    ),
+    # explain.h
     "pellucid_result_tensor": (c_int32, [c_void_p, c_char_p, POINTER(c_void_p)]),
     "pellucid_result_number": (c_int32, [c_void_p, c_char_p, POINTER(c_double)]),
     "pellucid_result_tensor_name": (c_char_p, [c_void_p, c_int32]),

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import weakref
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 
-from . import _abi
 from . import image as _image
 from ._feeds import Feeds, Photos, Preprocess, only, settings_of
-from ._library import address, check, library
-from ._options import encode
-from ._tensor import Tensor, unwrap
+from ._results import Result
 from .errors import InvalidError, UnsupportedError
+from .evaluation import Evaluation
 from .image import ImageLike, Picture
-from .runtime import text
+
+if TYPE_CHECKING:
+    from .model import Model
 
 #: Pictures of a batch that a notebook shows.
 SHOWN = 8
+
+
+class Source(NamedTuple):
+    """What an explanation was made from, and the library's form of it."""
+
+    model: Model
+    feeds: Feeds
+    result: Result
 
 
 class Explanation:
@@ -51,20 +57,15 @@ class Explanation:
         self.preprocess: Optional[Dict[str, Any]] = photos.settings if photos else None
         self.names: List[str] = list(names)
         self._size = size
+        self._source: Optional[Source] = None
 
     @classmethod
-    def _from_result(cls, handle: int, feeds: Feeds, names: Sequence[str]) -> Explanation:
+    def _from_result(cls, handle: int, model: Model, feeds: Feeds, names: Sequence[str]) -> Explanation:
         """Takes over a ``pellucid_result``."""
-        import json
-
-        owner = weakref.finalize(cls, library().pellucid_result_release, handle)
-        try:
-            tensors = {name: _tensor(handle, name, feeds.tensors) for name in _listed("tensor", handle)}
-            numbers = {name: _number(handle, name) for name in _listed("number", handle)}
-            data = json.loads(text(library().pellucid_result_json(handle)) or "{}")
-        finally:
-            owner()
-        return cls(tensors, numbers, data, feeds.photos, names, feeds.size)
+        result = Result(handle)
+        made = cls(result.tensors(feeds.tensors), result.numbers(), result.data(), feeds.photos, names, feeds.size)
+        made._source = Source(model, feeds, result)
+        return made
 
     @classmethod
     def load(cls, path: Union[str, os.PathLike[str]]) -> Explanation:
@@ -79,6 +80,21 @@ class Explanation:
         saved = _saving.load(path)
         photos = Photos(saved.preprocess, saved.images) if saved.preprocess is not None else None
         return cls(saved.tensors, saved.numbers, saved.data, photos, saved.names)
+
+    def evaluate(self, metric: str, **options: Any) -> Evaluation:
+        """Judges the explanation by a metric.
+
+        Args:
+            metric: A name of :func:`pellucid.metrics`, as ``"deletion"``.
+            options: As in :meth:`pellucid.Model.evaluate`, which judges explanations that were read from a file, too.
+        """
+        if self._source is None:
+            raise InvalidError("the model and the input of this explanation are not known here: use model.evaluate(metric, x, explanation)")
+        return self._source.model.evaluate(metric, self._source.feeds, self, **options)
+
+    def __getstate__(self) -> Dict[str, Any]:
+        """Without the model, which has no place in a file."""
+        return {**self.__dict__, "_source": None}
 
     @property
     def method(self) -> str:
@@ -121,6 +137,10 @@ class Explanation:
         if target.get("kind") in ("class", "mask"):
             return [target["index"]] * max(len(self.scores), 1)
         return list(self.data.get("classes", []))
+
+    def _aim(self) -> Any:
+        """The explained class of each image as a target; None where it was another kind."""
+        return self.classes or None
 
     @property
     def labels(self) -> List[str]:
@@ -271,30 +291,7 @@ class Explanation:
 
 
 
-
 def _channels_first(heat: np.ndarray) -> np.ndarray:
     """The map of an image of height x width x channels turned around; any other as it is."""
     last = heat.ndim == 3 and heat.shape[2] in (1, 3) and heat.shape[0] not in (1, 3)
     return np.moveaxis(heat, 2, 0) if last else heat
-
-
-def _listed(kind: str, handle: int) -> List[str]:
-    """Names of the tensors or numbers of a result."""
-    name_at = getattr(library(), f"pellucid_result_{kind}_name")
-    names: List[str] = []
-    while (name := name_at(handle, len(names))) is not None:
-        names.append(text(name))
-    return names
-
-
-def _tensor(handle: int, name: str, inputs: Sequence[Tensor]) -> np.ndarray:
-    tensor = ctypes.c_void_p()
-    check(library().pellucid_result_tensor(handle, encode(name), ctypes.byref(tensor)))
-    array: np.ndarray = unwrap(Tensor(address(tensor)), inputs)
-    return array
-
-
-def _number(handle: int, name: str) -> float:
-    number = ctypes.c_double()
-    check(library().pellucid_result_number(handle, encode(name), ctypes.byref(number)))
-    return number.value

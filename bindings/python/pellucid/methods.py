@@ -34,8 +34,11 @@ class Method:
         family: "cam", "gradient", …
         kind: "explainer" or "metric".
         summary: One sentence.
-        needs: What a model must have: "gradient", "layer", "global-pooling", …
+        needs: What a model must have: "gradient", "layer", "global-pooling", …; what a metric judges: "map", "explanation", "regions".
         reference: The paper.
+        direction: Of a metric, which values are better: "higher" or "lower".
+        category: Of a metric: "faithfulness", "robustness", "localisation", …
+        range: Of a metric's value: "0...1".
         options: Every option as a :class:`Parameter`, by name.
     """
 
@@ -46,6 +49,9 @@ class Method:
         self.summary: str = text(info.summary)
         self.needs: Tuple[str, ...] = tuple(filter(None, (need.strip() for need in text(info.needs).split(","))))
         self.reference: str = text(info.reference)
+        self.direction: str = text(info.direction)
+        self.category: str = text(info.category)
+        self.range: str = text(info.range)
         parameters = until_not_found(_parameter_at, info.name)
         self.options: Dict[str, Parameter] = {parameter.name: parameter for parameter in parameters}
         self.__doc__ = str(self)
@@ -59,7 +65,11 @@ class Method:
             head.append(self.reference)
         if self.needs:
             head.append(f"Needs: {', '.join(self.needs)}")
-        call = f"model.explain({self.name!r}, x, target=None, **options)"
+        if self.direction:
+            head.append(f"Range: {self.range}, {self.direction} is better")
+        verb = "evaluate" if self.kind == "metric" else "explain"
+        judged = ", explanation" if self.kind == "metric" else ""
+        call = f"model.{verb}({self.name!r}, x{judged}, target=None, **options)"
         return "\n".join([*head, "", call, "", "Options:", *map(str, self.options.values())])
 
 
@@ -70,7 +80,8 @@ class Methods(Dict[str, Method]):
         import difflib
 
         near = difflib.get_close_matches(str(name), self, 1)
-        raise NotFoundError(f"there is no method {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        kind = next((method.kind for method in self.values()), "method").replace("explainer", "method")
+        raise NotFoundError(f"there is no {kind} {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
 
     def __repr__(self) -> str:
         width = max(map(len, self), default=0)
@@ -78,12 +89,21 @@ class Methods(Dict[str, Method]):
 
 
 def methods() -> Methods:
-    """Every method of the library, by name.
+    """Every explanation method of the library, by name.
 
     >>> pellucid.methods()["grad-cam"].options["layer"].help
     >>> help(pellucid.methods()["grad-cam"])
     """
-    return Methods((method.name, method) for method in _all())
+    return Methods((method.name, method) for method in _all() if method.kind == "explainer")
+
+
+def metrics() -> Methods:
+    """Every metric that judges explanations, by name.
+
+    >>> pellucid.metrics()["deletion"].direction
+    'lower'
+    """
+    return Methods((method.name, method) for method in _all() if method.kind == "metric")
 
 
 @functools.lru_cache(maxsize=None)

@@ -8,7 +8,7 @@ import os
 import threading
 import weakref
 from functools import cached_property
-from typing import Any, ContextManager, Dict, Iterator, List, Mapping, Optional, Sequence, Union
+from typing import Any, ContextManager, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -17,8 +17,10 @@ from ._control import Call, Cancel, HookCallback, ProgressCallback, active_hook
 from ._library import address, check, library
 from ._feeds import Feeds, Preprocess
 from ._options import Options, encode, options
+from ._results import Result
 from ._tensor import Tensor, unwrap
 from .errors import InvalidError, MissingFileError, NotFoundError
+from .evaluation import Evaluation
 from .explanation import Explanation
 from .labels import Labels, read as read_labels
 from .runtime import Runtime, shared_runtime, text
@@ -335,10 +337,67 @@ class Model:
                 settings.handle,
                 call.pointer,
             )
-            explanation = Explanation._from_result(result.value, feeds, names) if result.value else None
+            explanation = Explanation._from_result(result.value, self, feeds, names) if result.value else None
             call.finish(status)
         assert explanation is not None
         return explanation
+
+    def evaluate(
+        self,
+        metric: str,
+        x: Any,
+        explanation: Union[Explanation, Any] = None,
+        target: TargetLike = None,
+        *,
+        score: Optional[str] = None,
+        output: Optional[str] = None,
+        preprocess: Preprocess = None,
+        progress: Progress = None,
+        deadline: Optional[float] = None,
+        cancel: Optional[Cancel] = None,
+        **options: Any,
+    ) -> Evaluation:
+        """Judges an explanation by a metric.
+
+        Args:
+            metric: A name of :func:`pellucid.metrics`, as ``"deletion"``.
+            x: The explained input, as in :meth:`run`.
+            explanation: An :class:`Explanation` of ``x``, or a map: N x 1 x height x width of any size, or shaped as the input.
+                Metrics that explain again need an explanation that :meth:`explain` made.
+            target: As in :meth:`gradient`; by default what was explained, or each image's best class.
+            score: As in :meth:`gradient`; by default the metric's own, as ``"probability"`` for deletion.
+            output: As in :meth:`gradient`.
+            preprocess: As in :meth:`run`.
+            progress: As in :meth:`run`.
+            deadline: As in :meth:`run`.
+            cancel: As in :meth:`run`.
+            options: Options of the metric, see ``help(pellucid.metrics()[metric])``.
+
+        Raises:
+            NotFoundError: There is no such metric.
+            InvalidError: There is no such option, it is out of its range, or there is nothing to judge.
+            UnsupportedError, ShapeError, CancelledError: As in :meth:`explain`.
+        """
+        feeds = x if isinstance(x, Feeds) else Feeds(self.inputs, x, preprocess)
+        judged, settings, aim = _judged(explanation, options, target, score, output)
+        with self._use() as handle, Call(self, progress, deadline, cancel) as call:
+            native = None if aim is None else NativeTarget(aim)
+            result = ctypes.c_void_p()
+            status = library().pellucid_evaluate(
+                ctypes.byref(result),
+                handle,
+                encode(metric),
+                feeds.table,
+                len(feeds.table),
+                None if native is None else ctypes.byref(native.struct),
+                None if judged is None else judged.handle,
+                settings.handle,
+                call.pointer,
+            )
+            made = Result(result.value) if result.value else None
+            call.finish(status)
+        assert made is not None
+        return Evaluation(made.tensors(feeds.tensors), made.numbers(), made.data())
 
     def cost(
         self,
@@ -399,6 +458,22 @@ def _collect(call: Call, status: int, handles: Any, feeds: Feeds) -> List[np.nda
     tensors = [Tensor(handle) for handle in handles if handle]
     call.finish(status)
     return [unwrap(tensor, feeds.tensors) for tensor in tensors]
+
+
+def _judged(
+    explanation: Union[Explanation, Any], options: Dict[str, Any], target: TargetLike, score: Optional[str], output: Optional[str]
+) -> Tuple[Optional[Result], Options, Optional[Target]]:
+    """The library's explanation, or its map among the options; the target where it is not the explanation's own."""
+    aim = None if target is None and score is None and output is None else as_target(target, score, output)
+    if isinstance(explanation, Explanation):
+        if explanation._source is not None:
+            if aim is not None and target is None:
+                aim = as_target(explanation._aim(), score, output)
+            return explanation._source.result, Options(options), aim
+        # One that was read from a file: its map, for its class.
+        aim = as_target(explanation._aim() if target is None else target, score, output)
+        explanation = explanation.map
+    return None, Options(options if explanation is None else {**options, "map": np.asarray(explanation)}), aim
 
 
 def _names(names: Union[str, Sequence[str], None]) -> List[str]:
