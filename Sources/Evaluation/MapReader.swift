@@ -38,6 +38,22 @@ struct MapReader {
         return planes
     }
 
+    /// A number for each element of the input, N x channels x height x width: a map with one number per pixel gives each
+    /// channel an equal share of it.
+    static func elements(_ subject: Subject, _ request: Request, _ surface: Surface, _ settings: Settings) throws -> Tensor {
+        let map = try canonical(subject.map, request, surface)
+        guard try map.read(Float.self, { $0.allSatisfy(\.isFinite) }) else { throw Failure.invalid("the map has NaN or infinite elements") }
+        let large = try upsample(
+            map, height: surface.height, width: surface.width, Interpolation(rawValue: try settings.choice("interp")) ?? .halfPixel)
+        if large.shape[1] == surface.channels { return large }
+        guard large.shape[1] == 1 else {
+            throw Failure.shape("the map has \(large.shape[1]) channels, the input \(surface.channels)")
+        }
+        let share = 1 / Float(surface.channels)
+        return try large.map(Float.self) { $0 * share }.broadcast(to: [large.shape[0], surface.channels] + large.shape.dropFirst(2))
+            .contiguous()
+    }
+
     /// The same at the input's size.
     func enlarged(_ planes: Tensor, _ surface: Surface) throws -> Tensor {
         try upsample(planes, height: surface.height, width: surface.width, interpolation)

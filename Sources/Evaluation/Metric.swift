@@ -61,10 +61,12 @@ package struct Subject: Sendable {
 
     /// The question, for metrics that ask it again.
     func question(_ metric: String) throws -> Origin {
-        guard let origin else {
-            throw Failure.invalid("\(metric) explains again, so it needs the explanation that a method returned, not a map alone")
-        }
+        guard let origin else { throw Subject.notAMap(metric) }
         return origin
+    }
+
+    static func notAMap(_ metric: String) -> Failure {
+        .invalid("\(metric) explains again, so it needs the explanation that a method returned, not a map alone")
     }
 }
 

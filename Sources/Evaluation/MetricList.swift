@@ -5,7 +5,10 @@ package import Tensors
 /// The metrics of this library; a new one adds its line.
 package enum MetricList {
     package static let metrics: [any Metric.Type] = [
-        Deletion.self, Insertion.self,
+        Deletion.self, Insertion.self, PixelFlipping.self, Road.self, AverageDrop.self, AverageIncrease.self, Infidelity.self,
+        Selectivity.self, Monotonicity.self,
+        MaxSensitivity.self, Completeness.self, PointingGame.self, EnergyPointingGame.self, Sparseness.self, Complexity.self,
+        ParameterRandomization.self,
     ]
 
     package static func find(_ name: String) throws -> any Metric.Type {
@@ -61,6 +64,8 @@ package enum MetricList {
         ) throws {
             let type = try MetricList.find(name), info = type.info
             self.info = info
+            let takesMaps = info.method.parameters.contains { $0.name == "map" }
+            guard takesMaps || (options["map"] == nil && explanation != nil) else { throw Subject.notAMap(name) }
             settings = try Settings(options, info.method.parameters, of: name)
             let explained = explanation?.origin?.target
             // A metric has a score of its own; one that measures what was explained asks the explanation.
@@ -68,7 +73,7 @@ package enum MetricList {
             request = try Request(
                 method: info.method, model: model, feeds: feeds, target: target ?? usual ?? Target(), settings: settings, control: control)
             metric = try type.init(settings)
-            let given = info.method.parameters.contains { $0.name == "map" } ? try settings.tensor("map") : nil
+            let given = takesMaps ? try settings.tensor("map") : nil
             guard let map = given ?? explanation?.tensors["map"] else {
                 throw Failure.invalid(
                     explanation == nil

@@ -10,15 +10,15 @@ struct Surface {
     let type: ElementType
     /// nil: one row of elements.
     private let layout: ImageLayout?
-    /// Of one entry of the input.
-    private let shape: [Int]
+    /// Shape of one entry of the input.
+    let entry: [Int]
 
     init(_ request: Request) throws {
         let x = try request.x
-        shape = Array(x.shape.dropFirst())
+        entry = Array(x.shape.dropFirst())
         type = x.type
         guard x.shape.count == 4 else {
-            let count = try Shape.count(shape)
+            let count = try Shape.count(entry)
             guard count > 0 else { throw Failure.shape("input '\(request.input)' is empty") }
             (layout, channels, height, width) = (nil, 1, 1, count)
             return
@@ -40,6 +40,6 @@ struct Surface {
     /// The inverse of `planes`.
     func inputs(_ planes: Tensor) throws -> Tensor {
         if let layout { return try layout.images(planes, type) }
-        return try planes.reshaped([planes.shape[0]] + shape).converted(to: type)
+        return try planes.reshaped([planes.shape[0]] + entry).converted(to: type)
     }
 }

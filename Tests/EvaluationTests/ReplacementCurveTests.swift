@@ -184,7 +184,8 @@ import Testing
         #expect(Set(names).count == names.count)
     }
 
-    @Test(arguments: MetricList.metrics.map { $0.info }) func everyMetricSaysHowItIsRead(_ info: MetricInfo) {
+    @Test(arguments: MetricList.metrics.map { $0.info.method.name }) func everyMetricSaysHowItIsRead(_ name: String) throws {
+        let info = try MetricList.find(name).info
         #expect(info.method.summary.hasSuffix(".") && !info.method.reference.isEmpty)
         #expect(info.range.contains("...") && !info.cost.isEmpty && !info.undefined.isEmpty && !info.needs.isEmpty)
         #expect(info.method.parameters.allSatisfy { !$0.help.isEmpty })
