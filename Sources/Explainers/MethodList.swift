@@ -35,7 +35,7 @@ package enum MethodList {
 
     /// Parts of the input taken away or sampled.
     private static let perturbation: [any Explainer.Type] = [
-        Occlusion.self, FeatureAblation.self, RISE.self,
+        Occlusion.self, FeatureAblation.self, RISE.self, Sobol.self, HSIC.self,
     ]
 
     /// Masks found by optimisation.

@@ -31,6 +31,11 @@ extension Request {
         return done
     }
 
+    /// Asks whether the call was cancelled; the deadline, at which what is complete is still put together, ends nothing here.
+    func pollForCancelling() throws {
+        do { try control.poll(1) } catch let failure as Failure where canStop(failure) {}
+    }
+
     /// Whether a failure is the deadline, at which what is complete may be given.
     package func canStop(_ failure: Failure) -> Bool { failure.kind == .cancelled && control.hasMetDeadline }
 }
