@@ -228,6 +228,45 @@ import Testing
         #expect(try difference(parts, whole) < 1e-5)
     }
 
+    @Test func allClassesAreThoseOfTheOutput() throws {
+        let all = try #require(try explain("grad-cam", ["classes": .text("all")]).tensors["maps"])
+        let some = try #require(try explain("grad-cam", ["classes": .text("0,1,2,3,4,5,6,7,8,9")]).tensors["maps"])
+        #expect(try difference(all, some) == 0)
+    }
+
+    /// A quantised layer has a map, but its levels cannot be fed.
+    @Test func levelsHaveMapsOfOneClassAtATime() throws {
+        let path = GoldenCase.home.appendingPathComponent("deployed/cnn-qoperator-channel.onnx").path
+        let model = try Model(path: path, runtime: try Runtime())
+        let layer = try #require(model.graph.values.first { $0.type?.element == .uint8 && $0.type?.rank == 4 && $0.constant == nil }).name
+        func result(_ classes: String) throws -> Explanation {
+            var options = Options()
+            options["layer"] = .text(layer)
+            if !classes.isEmpty { options["classes"] = .text(classes) }
+            return try MethodList.explain(
+                "layer-cam", model: model, feeds: [model.inputs[0].name: x], target: Target(), options: options, control: Control())
+        }
+        #expect(try #require(result("").tensors["map"]).doubles().contains { $0 > 0 })
+        let failure = #expect(throws: Failure.self) { try result("1,2") }
+        #expect(failure?.message.contains("levels of a quantised network") ?? false)
+    }
+
+    @Test func progressOnlyGrows() throws {
+        for (method, options) in [
+            ("grad-cam", ["aug_smooth": .integer(1), "classes": .text("all"), "batch_size": .integer(3)]), ("finer-cam", [:]),
+            ("guided-grad-cam", [:]),
+            ("cam", ["aug_smooth": .integer(1)]),
+        ] as [(String, [String: Options.Entry])] {
+            var fractions: [Double] = []
+            let control = Control(progress: { fraction, _ in
+                fractions.append(fraction)
+                return false
+            })
+            _ = try explain(method, options, control: control)
+            #expect(fractions == fractions.sorted() && (fractions.last ?? 0) > 0.9, "\(method) \(fractions)")
+        }
+    }
+
     /// The layer and what lies before it run once for each image; behind it, once for each class.
     @Test func classesAreCounted() throws {
         let options: [String: Options.Entry] = ["classes": .text("0,1,2,3,4,5,6"), "aug_smooth": .integer(1)]
@@ -273,7 +312,8 @@ import Testing
     @Test func whatCannotBeIsNamed() throws {
         #expect(message("hires-cam", ["layer": layer("gap")]).contains("single position"))
         #expect(message("grad-cam++", ["layer": .text(golden.output)]).contains("no spatial axes"))
-        #expect(message("grad-cam", ["classes": .text("3,x")]).contains("expected class numbers"))
+        #expect(message("grad-cam", ["classes": .text("3,x")]).contains("classes"))
+        #expect(message("grad-cam", ["classes": .text("3,-1")]).contains("expected class numbers"))
         #expect(message("grad-cam", ["classes": .text("3,10")]).contains("out of range"))
         #expect(message("layer-cam", target: Target(.index(10))).contains("out of range"))
         #expect(message("finer-cam", ["comparisons": .text("4,4")]).contains("different classes"))

@@ -20,10 +20,10 @@ struct CAM: Explainer {
         let structure = Structure(try request.model.outline)
         let head = try structure.pooledHead(before: try scored(request))
         let layer = structure.graph[head.map].name
-        let classes = try pipeline.classes()
+        let classes = try pipeline.classes(request)
         var maps: [Tensor] = [], several: [Tensor] = []
         for (index, view) in try pipeline.views(request).enumerated() {
-            try request.control.begin("views", index, to: index + 1, of: pipeline.viewCount)
+            try request.control.begin("activations", index, to: index + 1, of: pipeline.viewCount)
             let found = try index == 0 ? request.evaluate(wanted: [layer]) : request.ask(question(request, view, layer))
             let activation = try found.value(layer).converted(to: .float32).contiguous()
             let own = try weights(head, channels: activation.shape[1], of: request.fixedTarget(), rows: request.images)

@@ -22,7 +22,8 @@ struct CAMPipeline {
     )
     static let classes = Parameter(
         "classes", .text,
-        "further classes, as 3,7: the result has their maps as 'maps', images x classes x height x width, from one forward to the layer")
+        "further classes, as 3,7, or all: the result has their maps as 'maps', images x classes x height x width, from one forward to the layer"
+    )
     static let eigenSmooth = Parameter(
         "eigen_smooth", .boolean, default: "false",
         "the weighted channels' first principal component (centred) in place of their sum, as in pytorch-grad-cam")
@@ -51,11 +52,24 @@ struct CAMPipeline {
     var viewCount: Int { (try? settings.flag("aug_smooth")) ?? false ? AugmentedView.count : 1 }
 
     /// Of the option `classes`.
-    func classes() throws -> [Int] {
+    func classes(_ request: Request) throws -> [Int] {
         guard let text = try settings.text("classes") else { return [] }
-        return try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
-            guard let index = Int(String(part.drop { $0 == " " })), index >= 0 else {
-                throw Failure.invalid("option 'classes' is '\(text)', expected class numbers such as 3,7")
+        if text == "all" {
+            let output = request.model.graph[try CAMPipeline.output(request)]
+            guard let dims = output.type?.dims, dims.count > 1, let count = dims[1].value else {
+                throw Failure.unsupported(
+                    "option 'classes': the file does not say how many classes '\(output.name)' has; give their numbers")
+            }
+            return Array(0..<count)
+        }
+        return try CAMPipeline.classes(text, of: "classes")
+    }
+
+    /// Class numbers separated by commas.
+    static func classes(_ text: String, of option: String) throws -> [Int] {
+        try Options.reals(text, of: option).map { number in
+            guard let index = Int(exactly: number), index >= 0 else {
+                throw Failure.invalid("option '\(option)' is '\(text)', expected class numbers such as 3,7")
             }
             return index
         }

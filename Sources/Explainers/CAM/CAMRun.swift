@@ -21,7 +21,7 @@ struct CAMRun<Variant: WeightedCAM> {
         self.variant = variant
         self.request = request
         layers = try variant.pipeline.layers(request)
-        classes = try variant.pipeline.classes()
+        classes = try variant.pipeline.classes(request)
     }
 
     private var usesGradient: Bool { if case .none = Variant.derivatives { false } else { true } }
@@ -31,11 +31,11 @@ struct CAMRun<Variant: WeightedCAM> {
 
     func findings() throws -> Findings {
         let views = try variant.pipeline.views(request)
+        var steps = Steps(total: (Variant.hasObjective ? request.images : 0) + views.count * stepsPerView, control: request.control)
         var maps: [Tensor] = [], several: [Tensor] = [], layouts: [String] = []
-        let objectives = try self.objectives()
+        let objectives = try self.objectives(&steps)
         for (index, view) in views.enumerated() {
-            try request.control.begin("views", index, to: index + 1, of: views.count)
-            let raw = try self.maps(view, isFirst: index == 0, objectives, &layouts)
+            let raw = try self.maps(view, isFirst: index == 0, objectives, &layouts, &steps)
             maps.append(try view.restored(variant.pipeline.finish(raw.target, request)))
             if !classes.isEmpty { several.append(try view.restored(variant.pipeline.finish(raw.classes, request))) }
         }
@@ -49,12 +49,31 @@ struct CAMRun<Variant: WeightedCAM> {
         return findings
     }
 
-    /// The raw maps of the unchanged images, for methods that go on from them.
-    func maps(layouts: inout [String]) throws -> Maps {
-        return try maps(AugmentedView(request), isFirst: true, objectives(), &layouts)
+    /// The raw maps of the unchanged images, for methods that go on from them; they are the first of so many equal parts of the
+    /// work.
+    func maps(layouts: inout [String], of parts: Int) throws -> Maps {
+        var steps = Steps(total: parts * stepsPerView, control: request.control)
+        return try maps(AugmentedView(request), isFirst: true, objectives(&steps), &layouts, &steps)
     }
 
-    private func maps(_ view: AugmentedView, isFirst: Bool, _ objectives: Objectives?, _ layouts: inout [String]) throws -> Maps {
+    /// Progress, in images that run.
+    private struct Steps {
+        var done = 0
+        let total: Int
+        let control: Control
+
+        mutating func begin(_ stage: String, _ count: Int) throws {
+            try control.begin(stage, done, to: done + count, of: total)
+            done += count
+        }
+    }
+
+    private var stepsPerView: Int { request.images * (1 + layers.count * classes.count) }
+
+    private func maps(
+        _ view: AugmentedView, isFirst: Bool, _ objectives: Objectives?, _ layouts: inout [String], _ steps: inout Steps
+    ) throws -> Maps {
+        try steps.begin("gradients", request.images)
         let outcome = try evaluate(view, isFirst: isFirst, objectives)
         var maps = Maps()
         layouts = []
@@ -63,7 +82,7 @@ struct CAMRun<Variant: WeightedCAM> {
             let layout = try variant.pipeline.layout(layer, activation, request)
             layouts.append(layout.text)
             maps.target.append(try map(layer, activation, outcome, layout))
-            if !classes.isEmpty { maps.classes.append(try classMaps(layer, activation, layout, view, objectives)) }
+            if !classes.isEmpty { maps.classes.append(try classMaps(layer, activation, layout, view, objectives, &steps)) }
         }
         return maps
     }
@@ -95,8 +114,14 @@ struct CAMRun<Variant: WeightedCAM> {
     /// The network behind the layer runs on copies of the layer's activation, one for each class; what comes before it ran
     /// once.
     private func classMaps(
-        _ layer: String, _ activation: Tensor, _ layout: LayerLayout, _ view: AugmentedView, _ objectives: Objectives?
+        _ layer: String, _ activation: Tensor, _ layout: LayerLayout, _ view: AugmentedView, _ objectives: Objectives?,
+        _ steps: inout Steps
     ) throws -> Tensor {
+        guard request.model.type(of: layer)?.element.isFloat ?? true else {
+            throw Failure.unsupported(
+                "option 'classes': layer '\(layer)' holds levels of a quantised network, which the rest of it cannot start from; choose the value that dequantises it, or explain one class at a time"
+            )
+        }
         let tail = try Tail(request, after: layer, feeds: view.feeds)
         let chunk = chunk(of: activation.shape)
         var maps: [Tensor] = []
@@ -104,6 +129,7 @@ struct CAMRun<Variant: WeightedCAM> {
             let one = try activation.sliced(0, image..<(image + 1))
             for start in stride(from: 0, to: classes.count, by: chunk) {
                 let part = Array(classes[start..<min(start + chunk, classes.count)])
+                try steps.begin("classes", part.count)
                 let copies = try one.broadcast(to: [part.count] + one.shape.dropFirst())
                 let target = try objectives?.target(request, image: image, part) { try variant.objective(of: $0, scores: $1) }
                 var question = try tail.evaluation(
@@ -144,8 +170,9 @@ struct CAMRun<Variant: WeightedCAM> {
         }
     }
 
-    private func objectives() throws -> Objectives? {
+    private func objectives(_ steps: inout Steps) throws -> Objectives? {
         guard Variant.hasObjective else { return nil }
+        try steps.begin("score", request.images)
         let outcome = try request.evaluate(scoring)
         guard let every = outcome.everyScore, every.shape.count == 2, every.shape[0] == request.images, every.shape[1] > 1 else {
             throw Failure.unsupported(

@@ -34,14 +34,7 @@ struct FinerCAM: WeightedCAM {
         alpha = try settings.real("alpha", or: 1)
         count = try settings.integer("n_comparisons", or: 3)
         isEqual = try settings.choice("weighting") == "equal"
-        given = try settings.text("comparisons").map { text in
-            try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
-                guard let index = Int(String(part.drop { $0 == " " })), index >= 0 else {
-                    throw Failure.invalid("option 'comparisons' is '\(text)', expected class numbers such as 101,102")
-                }
-                return index
-            }
-        }
+        given = try settings.text("comparisons").map { try CAMPipeline.classes($0, of: "comparisons") }
     }
 
     func weights(_ layer: LayerSignal) throws -> Tensor { try GradCAM.meanGradient(layer) }

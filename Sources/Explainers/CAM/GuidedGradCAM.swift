@@ -34,9 +34,10 @@ struct GuidedGradCAM: Explainer {
     func explain(_ request: Request) throws -> Findings {
         let run = try self.run(request)
         var layouts: [String] = []
-        let map = try CAMPipeline.rectified(Maps.joined(run.maps(layouts: &layouts).target))
+        let map = try CAMPipeline.rectified(Maps.joined(run.maps(layouts: &layouts, of: 2).target))
         let enlarged = try gradCAM.pipeline.resized(map, nil, request)
         let layout = try ImageLayout(request)
+        try request.control.begin("guided backpropagation", 1, to: 2, of: 2)
         let gradient = try request.evaluate(gradients: [request.input], rules: rules).gradient(request.input)
         let planes = try layout.planes(gradient)
         let product = try Maps.zip(planes, enlarged.broadcast(to: planes.shape).contiguous()) { $0 * $1 }
