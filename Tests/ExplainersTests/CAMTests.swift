@@ -307,6 +307,20 @@ import Testing
         #expect(try difference(map("grad-cam", ["resize": .text("input")]), plain) > 1e-3)
     }
 
+    /// In front of a LayerNormalization the score does not change with the activation's scale: `A g` adds up to zero. What reads
+    /// such products starts behind the normalisation.
+    @Test func productsAreTakenBehindTheNormalisation() throws {
+        let golden = try GoldenCase("vit"), before = "blocks.0", behind = "blocks.1.norm1"
+        func map(_ method: String, _ layer: String?) throws -> Tensor {
+            let options = layer.map { raw.merging(["layer": .text(golden.layer($0, in: "model.onnx"))]) { $1 } } ?? raw
+            return try #require(try explain(method, options, of: golden).tensors["map"])
+        }
+        for method in ["hires-cam", "shapley-cam"] { #expect(try difference(map(method, nil), map(method, behind)) == 0, "\(method)") }
+        #expect(try difference(map("grad-cam", nil), map("grad-cam", before)) == 0)
+        let size = try map("grad-cam", before).doubles().map { abs($0) }.max() ?? 0
+        #expect(try map("hires-cam", before).doubles().allSatisfy { abs($0) < 1e-3 * size })
+    }
+
     // MARK: Refusals
 
     @Test func whatCannotBeIsNamed() throws {

@@ -20,6 +20,11 @@ struct CAMPipeline {
         "layer", .value,
         "one layer, or several separated by commas, whose maps are fused; default: what the network pools, or what enters its last attention block"
     )
+    /// For methods that are blind in front of a normalisation.
+    static let normalizedLayer = Parameter(
+        "layer", .value,
+        "one layer, or several separated by commas, whose maps are fused; default: what the network pools, or the normalised input of its last attention block (by what only a LayerNormalization reads, activation times gradient adds up to zero)"
+    )
     static let classes = Parameter(
         "classes", .text,
         "further classes, as 3,7, or all: the result has their maps as 'maps', images x classes x height x width, from one forward to the layer"
@@ -76,11 +81,11 @@ struct CAMPipeline {
     }
 
     /// Layers named by the option, or the default one.
-    func layers(_ request: Request) throws -> [String] {
+    func layers(_ request: Request, isNormalized: Bool = false) throws -> [String] {
         if let text = try settings.text("layer") {
             return try text.split(separator: ",").map { try request.model.names.resolve(String($0.drop { $0 == " " })) }
         }
-        return [try Structure(try request.model.outline).defaultLayer(before: try CAMPipeline.output(request))]
+        return [try Structure(try request.model.outline).defaultLayer(before: try CAMPipeline.output(request), isNormalized: isNormalized)]
     }
 
     /// The value that the target reads.

@@ -20,7 +20,7 @@ struct CAMRun<Variant: WeightedCAM> {
     init(_ variant: Variant, _ request: Request) throws {
         self.variant = variant
         self.request = request
-        layers = try variant.pipeline.layers(request)
+        layers = try variant.pipeline.layers(request, isNormalized: Variant.readsNormalized)
         classes = try variant.pipeline.classes(request)
     }
 

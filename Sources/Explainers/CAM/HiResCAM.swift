@@ -6,7 +6,9 @@ internal import Tensors
 struct HiResCAM: WeightedCAM {
     static let method = Method.cam(
         "hires-cam", "Activation times gradient, added up over the channels: no mean over space.",
-        reference: "Draelos, Carin: Use HiResCAM Instead of Grad-CAM (2020)")
+        reference: "Draelos, Carin: Use HiResCAM Instead of Grad-CAM (2020)", layer: CAMPipeline.normalizedLayer)
+
+    static let readsNormalized = true
 
     let pipeline: CAMPipeline
 

@@ -7,7 +7,7 @@ internal import Tensors
 struct ShapleyCAM: WeightedCAM {
     static let method = Method.cam(
         "shapley-cam", "Grad-CAM with the second-order term that Shapley values have.",
-        reference: "Cai: CAMs as Shapley Value-based Explainers (2025)", score: .rest,
+        reference: "Cai: CAMs as Shapley Value-based Explainers (2025)", score: .rest, layer: CAMPipeline.normalizedLayer,
         [
             Parameter(
                 "elementwise", .boolean, default: "false",
@@ -15,6 +15,8 @@ struct ShapleyCAM: WeightedCAM {
         ])
 
     static let derivatives = LayerSignal.Derivatives.curvature
+    /// In front of a normalisation the patches' own part of `H A` is `-g`, whatever they show.
+    static let readsNormalized = true
 
     let pipeline: CAMPipeline
     private let isElementwise: Bool

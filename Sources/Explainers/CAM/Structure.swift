@@ -35,23 +35,25 @@ struct Structure {
     private func isFloat(_ id: ValueID) -> Bool { graph[id].type?.element.isFloat ?? true }
 
     /// The layer that class activation maps look at by default: what is pooled; for a network that reads one token, what
-    /// enters its last attention block (in the last block's output the other tokens no longer reach the score).
-    func defaultLayer(before output: ValueID) throws -> String {
+    /// enters its last attention block (in the last block's output the other tokens no longer reach the score), before or
+    /// behind that block's normalisation.
+    func defaultLayer(before output: ValueID, isNormalized: Bool = false) throws -> String {
         guard let found = collapse(before: output) else {
             throw Failure.unsupported(
                 "no layer with spatial extent leads to '\(graph[output].name)'; give 'layer', or use a gradient method")
         }
         let isSelection = ["Gather", "Slice", "Split"].contains(found.node.op)
-        return graph[isSelection ? try inputOfLastAttention(before: found.input) : found.input].name
+        return graph[isSelection ? try inputOfLastAttention(before: found.input, isNormalized) : found.input].name
     }
 
-    /// What feeds the LayerNormalization in front of the last attention's Softmax.
-    private func inputOfLastAttention(before value: ValueID) throws -> ValueID {
+    /// What feeds the LayerNormalization in front of the last attention's Softmax, or what it gives.
+    private func inputOfLastAttention(before value: ValueID, _ isNormalized: Bool) throws -> ValueID {
         guard let softmax = ancestors(of: value).first(where: { $0.op == "Softmax" || $0.op == "Attention" }),
             let scores = softmax.inputs.first, let scores,
-            let norm = ancestors(of: scores).first(where: { $0.op == "LayerNormalization" }), let input = norm.inputs.first, let input
+            let norm = ancestors(of: scores).first(where: { $0.op == "LayerNormalization" }),
+            let found = isNormalized ? norm.outputs.first : norm.inputs.first, let found
         else { return value }
-        return input
+        return found
     }
 
     /// Nodes that a value depends on, nearest (latest) first.

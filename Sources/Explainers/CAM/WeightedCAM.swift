@@ -8,6 +8,9 @@ protocol WeightedCAM: Explainer {
     static var derivatives: LayerSignal.Derivatives { get }
     /// Whether something else than the target's score is differentiated, see `objective`.
     static var hasObjective: Bool { get }
+    /// Whether the default layer of a transformer is a normalisation's output: activation times gradient adds up to zero over the
+    /// channels of its input, because the score does not change with their scale.
+    static var readsNormalized: Bool { get }
     var pipeline: CAMPipeline { get }
     /// How the weighted channels become one map: nil adds them up.
     var component: PrincipalComponent? { get }
@@ -20,6 +23,7 @@ protocol WeightedCAM: Explainer {
 extension WeightedCAM {
     static var derivatives: LayerSignal.Derivatives { .gradient }
     static var hasObjective: Bool { false }
+    static var readsNormalized: Bool { false }
     var component: PrincipalComponent? { pipeline.smoothing }
 
     func objective(of c: Int, scores: [Double]) throws -> [Double] { scores.indices.map { $0 == c ? 1 : 0 } }
@@ -31,11 +35,12 @@ extension Method {
     /// A method of this family: its own parameters, then those that all of it have.
     static func cam(
         _ name: String, _ summary: String, reference: String, needs: [Need] = [.gradient, .layer], score: Target.Score = .logit,
-        fusion: String = "mean", isSmoothed: Bool = true, isOfClass: Bool = true, _ parameters: [Parameter] = []
+        layer: Parameter = CAMPipeline.layer, fusion: String = "mean", isSmoothed: Bool = true, isOfClass: Bool = true,
+        _ parameters: [Parameter] = []
     ) -> Method {
         Method(
             name, family: "cam", summary: summary, reference: reference, needs: needs, score: score,
-            parameters: [CAMPipeline.layer, CAMPipeline.fusion(default: fusion)] + parameters + LayerLayout.parameters
+            parameters: [layer, CAMPipeline.fusion(default: fusion)] + parameters + LayerLayout.parameters
                 + (isOfClass ? [CAMPipeline.classes] : []) + (isSmoothed ? [CAMPipeline.eigenSmooth] : []) + [CAMPipeline.augSmooth]
                 + CAMPipeline.finishing)
     }
