@@ -188,6 +188,41 @@ import Testing
         #expect(try found.doubles().allSatisfy { $0 == 0 })
     }
 
+    @Test func theGuidedPathWithoutFreedomIsTheStraightOne() throws {
+        let steps: [String: Options.Entry] = ["n_steps": .integer(16)]
+        let straight = try map("integrated-gradients", steps.merging(["quadrature": .text("riemann_left")]) { $1 })
+        #expect(try difference(map("guided-ig", steps.merging(["max_dist": .real(0)]) { $1 }), straight) < 1e-4)
+        let anchored = steps.merging(["max_dist": .real(1), "anchors": .integer(15)]) { $1 }
+        // One step between two anchors: every feature arrives at each.
+        #expect(try difference(map("guided-ig", anchored), straight) < 1e-4)
+    }
+
+    @Test func otherPathsAddUpToTheChangeOfScore() throws {
+        let blur = try explain("blur-ig", ["n_steps": .integer(60), "max_sigma": .real(6)])
+        #expect(abs(blur.numbers["completeness_gap"] ?? 1) < 0.02)
+        // Features that jump far with one gradient leave a gap; the closer to the straight path, the smaller.
+        let gaps = try [0.2, 0.05, 0].map { distance in
+            let settings: [String: Options.Entry] = ["n_steps": .integer(60), "max_dist": .real(distance)]
+            return abs(try #require(explain("guided-ig", settings).numbers["completeness_gap"]))
+        }
+        #expect(gaps == gaps.sorted(by: >) && gaps[2] < 0.1, "\(gaps)")
+        #expect(try map("guided-ig", ["baseline": .tensor(x), "n_steps": .integer(4)]).doubles().allSatisfy { $0 == 0 })
+    }
+
+    @Test func pathsOfABatchAreThoseOfItsImages() throws {
+        let first = try x.sliced(0, 1..<2).contiguous()
+        for method in ["guided-ig", "blur-ig", "expected-gradients"] {
+            var settings: [String: Options.Entry] = ["expected-gradients" == method ? "n_samples" : "n_steps": .integer(8)]
+            if method == "expected-gradients" {
+                settings["path_samples"] = .tensor(try Tensor([0, 0.2, 0, 0.9] as [Float], [2, 2]))
+                settings["baseline"] = .real(0.1)
+            }
+            let both = try map(method, settings)
+            let alone = try #require(try explain(method, settings, feeds: [golden.input: first]).tensors["map"])
+            #expect(try difference(both.sliced(0, 1..<2).contiguous(), alone) < 1e-4, "\(method)")
+        }
+    }
+
     // MARK: Layers and neurons
 
     @Test func tokenIdsAreExplainedAtTheirEmbedding() throws {

@@ -11,13 +11,15 @@ import unittest.mock
 
 import captum.attr
 import numpy as np
+import saliency.core as saliency
 import torch
 from captum.attr._core.gradient_shap import InputBaselineXGradient
 
 import references
 from golden import Maps
 
-LIBRARIES = ["torch", "captum", "numpy"]
+LIBRARIES = ["torch", "captum", "saliency", "scikit-image", "numpy"]
+QUANTILE = np.quantile
 LAYERS = {"cnn": "pool", "vit": "blocks.0", "residual": "relu6"}
 NEURONS = {"cnn": ("conv2", (5, 2, 4)), "vit": ("blocks.0", (6, 9)), "residual": ("mix", (4, 3, 5))}
 STEPS, SAMPLES, BASELINES = 16, 5, 3
@@ -117,6 +119,38 @@ def neurons(maps):
                options=dict(neuron_layer=name, n_steps=STEPS, baseline=0.0, **unit(index)))
 
 
+class Caller:
+    """PAIR's methods call a model on height x width x channels."""
+
+    def __init__(self, network, target):
+        self.network, self.target = network, target
+
+    def __call__(self, x, call_model_args=None, expected_keys=None):
+        x = torch.from_numpy(np.asarray(x, np.float64)).permute(0, 3, 1, 2).clone().requires_grad_(True)
+        score = self.network(x)[:, self.target].sum()
+        gradient = torch.autograd.grad(score, x)[0].permute(0, 2, 3, 1).numpy()
+        return {saliency.base.INPUT_OUTPUT_GRADIENTS: gradient}
+
+
+def pair(maps, method, **arguments):
+    """Attributions of each image by one of PAIR's methods, channels first."""
+    values = [method.GetMask(image.permute(1, 2, 0).numpy(), Caller(maps.network, target), **arguments)
+              for image, target in zip(maps.x, maps.targets)]
+    return np.stack(values).transpose(0, 3, 1, 2)
+
+
+def other_paths(maps):
+    for name, sqrt in (("blur-ig", False), ("blur-ig/sqrt", True)) if maps.name == "cnn" else (("blur-ig", False),):
+        values = pair(maps, saliency.BlurIG(), max_sigma=4.0, steps=STEPS, grad_step=0.01, sqrt=sqrt)
+        maps.check("blur-ig", name, values, "PAIR saliency BlurIG", options=dict(n_steps=STEPS, max_sigma=4.0, sqrt=sqrt), **common(maps))
+    with unittest.mock.patch("numpy.quantile", lambda a, q, interpolation: QUANTILE(a, q, method=interpolation)):
+        settings = [(0.02, 0.25), (0.2, 0.1), (1.0, 0.25)] if maps.name == "cnn" else [(0.1, 0.25)]
+        for distance, fraction in settings:
+            values = pair(maps, saliency.GuidedIG(), x_baseline=None, x_steps=STEPS, fraction=fraction, max_dist=distance)
+            maps.check("guided-ig", f"guided-ig/{distance}/{fraction}", values, "PAIR saliency GuidedIG",
+                       options=dict(n_steps=STEPS, fraction=fraction, max_dist=distance), **common(maps))
+
+
 def main():
     for case in LAYERS:
         maps = Maps("gradient", case, LIBRARIES)
@@ -124,6 +158,7 @@ def main():
         noise_tunnel(maps)
         layers(maps)
         neurons(maps)
+        other_paths(maps)
         maps.write()
         print(case, sum(a.nbytes for a in maps.tensors.values()) // 1024, "KiB")
 
