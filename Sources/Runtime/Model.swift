@@ -288,14 +288,15 @@ package final class Model: Sendable {
     /// The imported graph after the passes that do not depend on shapes, with every value of the request still there.
     private func rewrittenGraph(keeping request: PlanRequest) throws -> Graph {
         let plain = try rewrite(pinning: [])
+        let feeds = request.feeds.map(\.name).filter { Gradients.input(ofReference: $0) == nil }
         let asked =
-            request.feeds.map(\.name) + request.wanted + request.gradients + request.forwardHooks + request.backwardHooks
+            feeds + request.wanted + request.gradients + request.forwardHooks + request.backwardHooks
             + [request.target?.output].compactMap { $0 }
         let present = Model.present(in: plain)
         let missing = Set(asked.filter { name in !(graph.id(of: name).map { present[$0.index] } ?? false) })
         // A weight that is fed or differentiated must not be folded into what is computed from it.
         let weights = Set(
-            (request.gradients + request.feeds.map(\.name)).filter { name in graph.id(of: name).map { graph[$0].constant != nil } ?? false }
+            (request.gradients + feeds).filter { name in graph.id(of: name).map { graph[$0].constant != nil } ?? false }
         )
         let pins = missing.union(weights)
         return pins.isEmpty ? plain : try rewrite(pinning: pins)

@@ -16,6 +16,7 @@ struct PlanBuilder {
         var builder = Gradients(graph: try specialised(model), operators: operators)
         var target: (scored: ValueID, score: ValueID, seed: ValueID, classes: ValueID?)?
         if let asked = request.target { target = try builder.attach(asked) }
+        if rules.isPaired { try builder.addTwins(of: request.feeds.compactMap { Gradients.input(ofReference: $0.name) }) }
         var gradients: [String: ValueID?] = [:]
         var curvatures: [String: ValueID?] = [:]
         var hooked: [ValueID: String] = [:]
@@ -25,7 +26,8 @@ struct PlanBuilder {
             try checkDifferentiable(wrt, in: builder.graph)
             if builder.graph.hasControlFlow { try checkCopies(request.gradients + request.backwardHooks, in: builder.graph) }
             let derivative = try builder.graph.differentiated(
-                seeds: [(target.scored, target.seed)], wrt: wrt, rules: rules, operators: operators, mustReach: true)
+                seeds: [(target.scored, target.seed)], wrt: wrt, rules: rules, operators: operators, mustReach: true,
+                twins: builder.twins)
             builder.graph = derivative.graph
             isStraightThrough = derivative.isStraightThrough
             for name in request.gradients {
@@ -116,8 +118,10 @@ struct PlanBuilder {
     /// The graph with fed values as its inputs, and every shape inferred anew from theirs.
     func specialised(_ model: Graph) throws -> Graph {
         var graph = model
-        if graph.hasControlFlow { try checkCopies(request.feeds.map(\.name), in: graph) }
-        let fed = try request.feeds.map { ($0, try find($0.name, in: graph)) }
+        // References are inputs of the copy that rules add.
+        let feeds = request.feeds.filter { Gradients.input(ofReference: $0.name) == nil }
+        if graph.hasControlFlow { try checkCopies(feeds.map(\.name), in: graph) }
+        let fed = try feeds.map { ($0, try find($0.name, in: graph)) }
         let fedIDs = Set(fed.map(\.1))
         for index in graph.nodes.indices {
             graph.nodes[index].outputs = graph.nodes[index].outputs.map { $0.map { fedIDs.contains($0) } ?? false ? nil : $0 }

@@ -9,9 +9,11 @@ struct HandMade {
     private var seed: UInt64 = 1
 
     /// A graph from `input` of the given sizes to `output`.
-    static func model(_ dims: [Int], passes: String = "all", _ build: (inout HandMade, ValueID) throws -> ValueID) throws -> Model {
+    static func model(
+        _ dims: [Int], batch: Dim = .symbol("N"), passes: String = "all", _ build: (inout HandMade, ValueID) throws -> ValueID
+    ) throws -> Model {
         var made = HandMade()
-        let input = made.lowerer.graph.add("input", type: TensorType(.float32, [.symbol("N")] + dims.map { Dim($0) }))
+        let input = made.lowerer.graph.add("input", type: TensorType(.float32, [batch] + dims.map { Dim($0) }))
         made.lowerer.graph.inputs = [input]
         made.lowerer.graph.outputs = [try build(&made, input)]
         var options = Options()
@@ -25,6 +27,11 @@ struct HandMade {
         let node = Node(op: op, name: lowerer.graph[output].name, inputs: inputs, outputs: [output], attributes: attributes, origin: op)
         try lowerer.lower(node, opset: 20)
         return output
+    }
+
+    /// Each image's numbers under another shape.
+    mutating func cut(_ value: ValueID, _ shape: [Int]) throws -> ValueID {
+        try add("Reshape", [value, constant(Tensor(([-1] + shape).map { Int64($0) }))])
     }
 
     /// A constant of random numbers between the bounds.

@@ -45,6 +45,24 @@ import Testing
         }
     }
 
+    /// Whatever part is selected, it is the beginning of the sorted whole, equal values in order of their places.
+    @Test(arguments: [true, false]) func topOfManyIsTheBeginningOfAll(_ isLargest: Bool) throws {
+        let random = Random(seed: 3)
+        let mixed = (0..<997).map { Float(Int(random.uniform(UInt64($0)) * 40)) - ($0 % 97 == 5 ? .nan : 20) }
+        for values in [mixed, (0..<512).map { Float($0) }, (0..<512).map { Float(-$0) }, [Float](repeating: 1, count: 300)] {
+            func top(_ k: Int) throws -> [Tensor] {
+                try run("TopK", [Tensor(values), Tensor([Int64(k)])], ["largest": .int(isLargest ? 1 : 0)])
+            }
+            let all = try top(values.count), places = try all[1].integers()
+            #expect(Set(places).count == values.count)
+            for (i, j) in zip(places, places.dropFirst()) where !values[i].isNaN && !values[j].isNaN {
+                let isOrdered = isLargest ? values[i] > values[j] : values[i] < values[j]
+                #expect(isOrdered || (values[i] == values[j] && i < j))
+            }
+            for k in [0, 1, 2, 17, 100, 256, values.count - 1] { #expect(try top(k)[1].integers() == Array(places.prefix(k))) }
+        }
+    }
+
     @Test func multinomialFollowsTheLogits() throws {
         let logits = try Tensor([0, -Double.infinity, 0, 1.0986122886681098] as [Double], [1, 4])
         let drawn = try run("Multinomial", [logits], ["sample_size": .int(5000), "dtype": .int(7)])[0].integers()

@@ -12,14 +12,15 @@ extension Graph {
 
     /// Adds the nodes that carry the `seeds` (a value and the gradient that arrives at it) back to the values `wrt`.
     /// Only nodes between the two are walked. With `mustReach` it throws where the seeds depend on the values by integers or
-    /// truths alone: that is no zero gradient but none.
+    /// truths alone: that is no zero gradient but none. `twins`: of a graph with a second run, for rules that compare the two.
     package func differentiated(
         seeds: [(value: ValueID, gradient: ValueID)], wrt: [ValueID], rules: BackwardRules = .gradient, operators: OperatorSet,
-        mustReach: Bool = false
+        mustReach: Bool = false, twins: [ValueID: ValueID] = [:]
     ) throws -> Derivative {
         var walk = ReverseWalk(builder: Gradients(graph: self, operators: operators), rules: rules, levels: Levels.marked(in: self))
         let depends = dependents(of: Set(wrt))
         walk.builder.depends = depends
+        walk.builder.twins = twins
         walk.assigned = try rules.assignment?(self, depends, operators) ?? [:]
         for seed in seeds where depends[seed.value.index] {
             let start = rules.startsFromScore ? try walk.builder.mul(seed.gradient, seed.value) : seed.gradient

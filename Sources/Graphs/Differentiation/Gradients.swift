@@ -10,6 +10,8 @@ package struct Gradients {
     var depends: [Bool] = []
     /// Set by rules that pass a gradient straight through a rounding.
     var isStraightThrough = false
+    /// By value: what a second run computes in its place, see `addTwins`.
+    package var twins: [ValueID: ValueID] = [:]
 
     package init(graph: Graph, operators: OperatorSet) {
         self.graph = graph

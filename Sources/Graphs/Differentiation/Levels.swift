@@ -96,6 +96,7 @@ enum Levels {
         guard let id, let type = g.graph[id].type, type.element.isInteger else { return id }
         let result = try g.emit("Cast", [id], ["to": .int(Int(ElementType.float32.rawValue))])
         g.depend(result, like: id)
+        if let twin = g.twins[id] { g.twins[result] = try g.emit("Cast", [twin], ["to": .int(Int(ElementType.float32.rawValue))]) }
         return result
     }
 }

@@ -85,9 +85,9 @@ struct RelevanceAssignment {
 
     // MARK: Other operators
 
-    private static let sums: Set<String> = ["Add", "Sub", "Sum", "Mean"]
+    static let sums: Set<String> = ["Add", "Sub", "Sum", "Mean"]
     /// Their derivative is the rule: elements are moved, repeated or chosen.
-    private static let movements: Set<String> = [
+    static let movements: Set<String> = [
         "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Expand", "Tile", "Concat", "Split", "Slice", "Gather", "GatherElements",
         "GatherND", "Pad", "DepthToSpace", "SpaceToDepth", "Where", "MaxPool", "GlobalMaxPool", "MaxUnpool", "ReduceMax", "ReduceMin",
         "TopK", "Compress", "ScatterElements", "ScatterND", "CenterCropPad", "Trilu", "ReverseSequence", "Max", "Min", "Col2Im",
