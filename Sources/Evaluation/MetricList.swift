@@ -1,4 +1,4 @@
-package import Explainers
+internal import Explainers
 package import Runtime
 package import Tensors
 

@@ -62,7 +62,8 @@ package enum MethodList {
         let request = try Request(
             method: type.method, model: model, feeds: feeds, target: target, settings: settings, control: control)
         try request.checkFinite()
-        try request.checkImagesVary()
+        // What only asks for scores compares the image with a baseline, not its parts with one another.
+        if !type.method.needs.isEmpty { try request.checkImagesVary() }
         do {
             let findings = try type.init(settings).explain(request)
             return try Manifest(method: type.method, request: request, settings: settings).explanation(findings)

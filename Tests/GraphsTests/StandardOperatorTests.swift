@@ -48,8 +48,12 @@ import Testing
     /// Whatever part is selected, it is the beginning of the sorted whole, equal values in order of their places.
     @Test(arguments: [true, false]) func topOfManyIsTheBeginningOfAll(_ isLargest: Bool) throws {
         let random = Random(seed: 3)
-        let mixed = (0..<997).map { Float(Int(random.uniform(UInt64($0)) * 40)) - ($0 % 97 == 5 ? .nan : 20) }
-        for values in [mixed, (0..<512).map { Float($0) }, (0..<512).map { Float(-$0) }, [Float](repeating: 1, count: 300)] {
+        let mixed = (0..<997).map { index -> Float in
+            let level = Float(Int(random.uniform(UInt64(index)) * 40))
+            return index % 97 == 5 ? .nan : level - 20
+        }
+        let rising: [Float] = (0..<512).map { Float($0) }, falling: [Float] = rising.map { -$0 }
+        for values in [mixed, rising, falling, [Float](repeating: 1, count: 300)] {
             func top(_ k: Int) throws -> [Tensor] {
                 try run("TopK", [Tensor(values), Tensor([Int64(k)])], ["largest": .int(isLargest ? 1 : 0)])
             }

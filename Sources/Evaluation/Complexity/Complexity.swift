@@ -1,4 +1,4 @@
-package import Explainers
+internal import Explainers
 internal import Glibc
 internal import Runtime
 internal import Tensors

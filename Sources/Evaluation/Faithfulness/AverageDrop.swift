@@ -1,4 +1,4 @@
-package import Explainers
+internal import Explainers
 internal import Tensors
 
 /// Average drop: how much of the score is lost behind the map, `max(0, y - o) / y`, the mean over images.

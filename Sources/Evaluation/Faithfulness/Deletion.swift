@@ -1,4 +1,4 @@
-package import Explainers
+internal import Explainers
 
 /// Deletion: the area under the score while the most important places are taken away, `integral of f(x with the top share t
 /// replaced) dt`. Petsiuk, Das & Saenko 2018, "RISE", section 4.1.

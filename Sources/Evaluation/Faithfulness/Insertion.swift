@@ -1,4 +1,4 @@
-package import Explainers
+internal import Explainers
 
 /// Insertion: the area under the score while the most important places are put into a baseline, `integral of f(baseline with
 /// the top share t of x) dt`. Petsiuk, Das & Saenko 2018, "RISE", section 4.1.

@@ -1,4 +1,4 @@
-package import Explainers
+internal import Explainers
 internal import Tensors
 
 /// Monotonicity: places are put into the baseline, the least relevant first, and each step should raise the score: the share

@@ -1,4 +1,4 @@
-package import Explainers
+internal import Explainers
 internal import Tensors
 
 /// Pixel flipping: places are replaced in the order of the map, the most relevant first (MoRF) and the least relevant first

@@ -1,4 +1,4 @@
-package import Explainers
+internal import Explainers
 internal import Tensors
 
 /// Remove and debias: a share of the pixels is removed and filled from what surrounds it, so that the hole's shape tells

@@ -1,4 +1,4 @@
-package import Explainers
+internal import Explainers
 internal import Tensors
 
 /// Selectivity: whole regions are replaced, the most relevant first, and the score should fall at once; the value is the mean
