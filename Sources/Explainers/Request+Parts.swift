@@ -4,10 +4,11 @@ internal import Tensors
 
 /// The batch in parts, for methods that ask for values that would be large for all images together.
 extension Request {
-    /// Images that are evaluated together, in order; whole batches where the file fixes their size.
+    /// Images that are evaluated together, in order: one by one unless the option says otherwise, and whole batches where the
+    /// file fixes their size.
     func parts() throws -> [Range<Int>] {
         let fixed = max(1, model.type(of: input)?.dims?.first?.value ?? 1)
-        let size = max(1, try chunk(of: images) / fixed) * fixed
+        let size = max(1, min(batchSize ?? 1, images) / fixed) * fixed
         return stride(from: 0, to: images, by: size).map { $0..<min($0 + size, images) }
     }
 

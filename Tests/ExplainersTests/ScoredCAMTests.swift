@@ -1,5 +1,6 @@
 import Explainers
 import Foundation
+import Graphs
 import Imaging
 import Runtime
 import Tensors
@@ -265,5 +266,113 @@ import Testing
         let flat = Hook(layer) { _, value in try Tensor([Float](repeating: 1, count: value.count), value.shape) }
         let failure = #expect(throws: Failure.self) { try explain("score-cam", control: Control(hooks: [flat])) }
         #expect(failure?.message.contains("another layer") ?? false)
+    }
+}
+
+/// Further classes, smoothing, layouts and the deadline.
+@Suite struct ScoredCAMOptionTests {
+    private let golden: GoldenCase
+    private let model: Model
+    private let x: Tensor
+    static let methods = ["score-cam", "is-cam", "ablation-cam", "recipro-cam"]
+
+    init() throws {
+        golden = try GoldenCase("cnn")
+        model = try golden.model()
+        x = try golden.tensor("x")
+    }
+
+    private func explain(
+        _ method: String, _ settings: [String: Options.Entry] = [:], target: Int = 3, control: Control = Control()
+    ) throws -> Explanation {
+        var options = Options()
+        for (name, value) in settings { options[name] = value }
+        return try MethodList.explain(
+            method, model: model, feeds: [golden.input: x], target: Target(.index(target)), options: options, control: control)
+    }
+
+    /// The maps of further classes are those that explaining each class gives, from the same number of evaluations.
+    @Test(arguments: methods) func furtherClassesComeFromTheSameEvaluations(_ method: String) throws {
+        let control = Control(), plain = Control()
+        let several = try explain(method, ["classes": .text("7, 3")], control: control)
+        _ = try explain(method, control: plain)
+        #expect(control.forwards == plain.forwards)
+        let maps = try #require(several.tensors["maps"]), alone = try #require(explain(method, target: 7).tensors["map"])
+        #expect(maps.shape == [2, 2] + alone.shape.dropFirst(2))
+        #expect(try difference(maps.sliced(1, 0..<1).contiguous(), alone) < 1e-5)
+        #expect(try difference(maps.sliced(1, 1..<2).contiguous(), #require(several.tensors["map"])) < 1e-5)
+        #expect(try #require(explain(method, ["classes": .text("all")]).tensors["maps"]).shape[1] == 10)
+        let failure = #expect(throws: Failure.self) { try explain(method, ["classes": .text("10")]) }
+        #expect(failure?.message.contains("out of range") ?? false)
+    }
+
+    @Test func eigenSmoothingTakesTheFirstComponent() throws {
+        for method in ["score-cam", "ablation-cam"] {
+            let plain = try #require(explain(method).tensors["map"])
+            #expect(try difference(#require(explain(method, ["eigen_smooth": .integer(1)]).tensors["map"]), plain) > 1e-3)
+        }
+    }
+
+    @Test(arguments: methods + ["ss-cam", "full-grad"]) func constantImagesAreRefused(_ method: String) throws {
+        let flat = try Tensor([Float](repeating: 0.5, count: x.count), x.shape)
+        let failure = #expect(throws: Failure.self) {
+            try MethodList.explain(
+                method, model: model, feeds: [golden.input: flat], target: Target(.index(3)), options: Options(), control: Control())
+        }
+        #expect(failure?.message.contains("constant") ?? false)
+    }
+
+    /// A million noisy masks of each channel end with the deadline; what is complete counts.
+    @Test func theDeadlineLeavesTheStrongestChannels() throws {
+        let result = try explain(
+            "ss-cam", ["n_samples": .integer(1_000_000), "layer": .text(golden.layer("relu2", in: "model.onnx"))],
+            control: Control(deadline: 0.5))
+        let samples = try #require(result.numbers["samples"])
+        #expect(samples >= 1 && samples < 1_000_000)
+        #expect(result.manifest.contains("\"stopped\": \"deadline\""))
+        #expect(try #require(result.tensors["map"]).doubles().allSatisfy(\.isFinite))
+    }
+
+    /// The same network with its channels last, as TensorFlow writes it, has the same maps.
+    @Test(arguments: methods + ["full-grad"]) func channelsLastIsTheSameNetwork(_ method: String) throws {
+        func graph(isLast: Bool) throws -> Graph {
+            var l = Lowerer(operators: .standard)
+            let random = Random(seed: 3)
+            func weights(_ shape: [Int], _ start: UInt64) throws -> ValueID {
+                let count = shape.reduce(1, *)
+                return try l.graph.constant(
+                    Tensor((0..<count).map { Float(random.uniform(start + UInt64($0)) - 0.4) }, shape), "w\(start)")
+            }
+            func add(_ op: String, _ inputs: [ValueID], _ attributes: [String: Attribute] = [:], to name: String) throws -> ValueID {
+                let output = l.graph.add(name)
+                try l.lower(
+                    Node(op: op, name: "\(name)_node", inputs: inputs, outputs: [output], attributes: attributes, origin: op), opset: 20)
+                return output
+            }
+            let x = l.graph.add("x", type: TensorType(.float32, [.symbol("n")] + (isLast ? [6, 8, 3] : [3, 6, 8]).map { Dim($0) }))
+            l.graph.inputs = [x]
+            var at = x
+            if isLast { at = try add("Transpose", [at], ["perm": .ints([0, 3, 1, 2])], to: "first") }
+            at = try add("Conv", [at, weights([5, 3, 3, 3], 0), weights([5], 1000)], ["pads": .ints([1, 1, 1, 1])], to: "conv")
+            if isLast { at = try add("Transpose", [at], ["perm": .ints([0, 2, 3, 1])], to: "last") }
+            at = try add("Relu", [at], to: "layer")
+            at = try add(
+                "ReduceMean", [at, l.graph.constant(Tensor((isLast ? [1, 2] : [2, 3]).map { Int64($0) }), "axes")], ["keepdims": .int(0)],
+                to: "pool")
+            at = try add("Gemm", [at, weights([5, 4], 2000), weights([4], 3000)], to: "y")
+            l.graph.outputs = [at]
+            return l.graph
+        }
+        func map(isLast: Bool) throws -> Tensor {
+            let random = Random(seed: 9)
+            let planes = try Tensor((0..<288).map { Float(random.uniform(UInt64($0))) }, [2, 3, 6, 8])
+            let feed = isLast ? try planes.transposed([0, 2, 3, 1]).contiguous() : planes
+            let model = try Model(graph: graph(isLast: isLast), runtime: try Runtime())
+            return try #require(
+                try MethodList.explain(
+                    method, model: model, feeds: ["x": feed], target: Target(.index(2)), options: Options(), control: Control()
+                ).tensors["map"])
+        }
+        #expect(try difference(map(isLast: true), map(isLast: false)) < 1e-5)
     }
 }

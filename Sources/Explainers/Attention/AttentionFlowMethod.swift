@@ -31,32 +31,51 @@ struct AttentionFlowMethod {
         return Array(graph.layers[start...])
     }
 
-    /// Multiplies the layers' matrices, first to last, for every image of a part; `matrix` is one layer's contribution to
-    /// one image. Returns one row over tokens per image.
+    /// What is read of the product of the layers' matrices: one row over tokens for each image of a part. `matrix` is one
+    /// layer's contribution to one image; with `adds` the identity belongs to it.
     func rows(
         _ layers: [AttentionGraph.Layer], _ graph: AttentionGraph, _ outcome: Outcome, images: Int, adds: Bool, _ request: Request,
-        _ matrix: (AttentionMatrices, String, Int) throws -> [Double]
+        _ matrix: (AttentionMatrices, AttentionGraph.Layer, Int) throws -> [Double]
     ) throws -> [[Float]] {
-        let matrices = try layers.map { try AttentionMatrices(outcome.value($0.matrix), $0.matrix, images: images) }
+        let matrices = try layers.map { try AttentionMatrices(outcome.value($0.matrix), $0, images: images) }
         guard let tokens = matrices.first?.keys else { throw Failure.invalid("no attention") }
         for (index, found) in matrices.enumerated() {
+            // A pool that ends in one vector asks with a single query.
             let isPool = index == matrices.count - 1 && found.queries == 1
             guard found.keys == tokens, found.queries == tokens || isPool else {
                 throw Failure.unsupported(
-                    "attention '\(layers[index].matrix)' relates \(found.queries) to \(found.keys) tokens, the first one \(tokens) to \(tokens): tokens are pooled or windowed in between; use grad-cam or another class activation map"
+                    "attention '\(layers[index].matrix)' relates \(found.queries) to \(found.keys) tokens, the first one \(tokens): tokens are pooled or windowed in between; use grad-cam or another class activation map"
                 )
             }
         }
         let layout = try LayerLayout.tokens([images, tokens, 1], request.model, settings)
         return try (0..<images).map { image in
-            var flow = TokenFlow(tokens: tokens), pooled: [Double]?
-            for (layer, found) in zip(layers, matrices) {
+            // From the last layer to the first a row stays a row: no product of matrices is needed.
+            var row: [Double]?
+            for (layer, found) in zip(layers, matrices).reversed() {
                 try request.control.poll(0)
-                let factor = try matrix(found, layer.matrix, image)
-                if found.queries == tokens { flow.multiply(factor, adds: adds) } else { pooled = factor }
+                let factor = try matrix(found, layer, image)
+                if found.queries == tokens {
+                    row = try AttentionFlowMethod.times(row ?? queries(graph, layout, tokens), factor, adds: adds)
+                } else {
+                    row = factor
+                }
             }
-            return flow.read(try pooled ?? queries(graph, layout, tokens))
+            return try (row ?? queries(graph, layout, tokens)).map { Float($0) }
         }
+    }
+
+    /// A row times a square matrix, to which the identity is added where `adds`.
+    private static func times(_ row: [Double], _ matrix: [Double], adds: Bool) -> [Double] {
+        var product = adds ? row : [Double](repeating: 0, count: row.count)
+        matrix.withUnsafeBufferPointer { matrix in
+            product.withUnsafeMutableBufferPointer { product in
+                for (query, weight) in row.enumerated() where weight != 0 {
+                    for key in product.indices { product[key] += weight * matrix[query * product.count + key] }
+                }
+            }
+        }
+        return product
     }
 
     /// Weights over the tokens whose rows are read.

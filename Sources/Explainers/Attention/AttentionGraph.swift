@@ -11,6 +11,10 @@ struct AttentionGraph {
         let matrix: String
         /// What enters the block: the residual stream in front of its normalisation; nil where none is found.
         let input: String?
+        /// How many tokens enter, where the graph tells.
+        let tokens: Int?
+        /// Whether a single query gathers all tokens, as in an attention pool.
+        let isPool: Bool
     }
 
     /// How the score reads the last block's tokens.
@@ -38,7 +42,7 @@ struct AttentionGraph {
         }
         let end = structure.collapse(before: score)
         readout = ["Gather", "Slice", "Split"].contains(end?.node.op ?? "") ? .token : .mean
-        output = end.map { structure.graph[finder.beforeNormalization($0.input)].name }
+        output = (structure.pooledTokens(before: score) ?? end?.input).map { structure.graph[finder.beforeNormalization($0)].name }
     }
 }
 
@@ -59,7 +63,10 @@ private struct AttentionFinder {
             guard node.op == "Softmax", let output = node.outputs.first, let output, isAlongLast(node, output),
                 let matrix = matrix(from: output)
             else { return nil }
-            return AttentionGraph.Layer(matrix: graph[matrix].name, input: node.inputs.first.flatMap { $0 }.flatMap(streamBefore))
+            let input = node.inputs.first.flatMap { $0 }.flatMap(streamBefore)
+            return AttentionGraph.Layer(
+                matrix: graph[matrix].name, input: input.map { graph[$0].name }, tokens: input.flatMap { graph[$0].type?.dims?[1].value },
+                isPool: graph[matrix].type?.dims?.dropLast().last?.value == 1)
         }
     }
 
@@ -96,9 +103,8 @@ private struct AttentionFinder {
     }
 
     /// What enters the normalisation in front of the scores: the nearest LayerNormalization behind them.
-    private func streamBefore(_ scores: ValueID) -> String? {
-        let norm = Structure(graph).ancestors(of: scores).first { isTokenNormalization($0) }
-        return norm?.inputs.first.flatMap { $0 }.map { graph[$0].name }
+    private func streamBefore(_ scores: ValueID) -> ValueID? {
+        Structure(graph).ancestors(of: scores).first { isTokenNormalization($0) }?.inputs.first.flatMap { $0 }
     }
 
     /// A normalisation of whole tokens (rank 3), not of the heads' queries and keys (rank 4).
@@ -106,15 +112,20 @@ private struct AttentionFinder {
         guard ["LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization"].contains(node.op), let input = node.inputs.first,
             let input
         else { return false }
-        return graph[input].type?.rank.map { $0 == 3 } ?? true
+        return graph[input].type?.rank == 3
     }
 
-    /// The residual stream in front of the final normalisation, where there is one.
+    /// The residual stream in front of the final normalisation, where there is one, with the tokens that a head leaves out.
     func beforeNormalization(_ value: ValueID) -> ValueID {
-        let producer = producers[value.index]
-        guard producer >= 0, isTokenNormalization(graph.nodes[producer]), let input = graph.nodes[producer].inputs.first, let input else {
-            return value
+        var at = value
+        for _ in 0..<8 {
+            guard producers[at.index] >= 0 else { break }
+            let producer = graph.nodes[producers[at.index]]
+            guard isTokenNormalization(producer) || ["Slice", "Identity", "Cast"].contains(producer.op), let input = producer.inputs.first,
+                let input, graph[input].type?.rank == 3
+            else { break }
+            at = input
         }
-        return input
+        return at
     }
 }

@@ -19,8 +19,8 @@ struct AttentionRelevance: Explainer {
         let layers = try shared.layers(graph), names = layers.map(\.matrix)
         var rows: [[Float]] = []
         try request.evaluateInParts("attention", wanted: names, gradients: names) { range, outcome in
-            rows += try shared.rows(layers, graph, outcome, images: range.count, adds: true, request) { matrices, name, image in
-                let gradient = try AttentionMatrices(outcome.gradient(name), name, images: range.count)
+            rows += try shared.rows(layers, graph, outcome, images: range.count, adds: true, request) { matrices, layer, image in
+                let gradient = try AttentionMatrices(outcome.gradient(layer.matrix), layer, images: range.count)
                 return try matrices.fused(with: gradient, image) { max(0, $0 * $1) }
             }
         }

@@ -34,6 +34,7 @@ struct LeGrad: Explainer {
             var sums: [[Double]] = []
             let streams = try request.ask(
                 Evaluation(request.feeds(images: range), wanted: blocks.streams, batch: request.batchSize, memory: request.memory))
+            try checkTokens(streams, blocks, range.count)
             for (index, block) in blocks.list.enumerated() {
                 try request.control.begin(
                     "blocks", range.lowerBound * blocks.list.count + index * range.count,
@@ -44,9 +45,9 @@ struct LeGrad: Explainer {
                 var feeds = try request.feeds(images: range)
                 feeds[block.input] = try streams.value(block.input)
                 let outcome = try request.ask(
-                    Evaluation(feeds, target: inner, gradients: [block.matrix], batch: request.batchSize, memory: request.memory))
-                let gradient = try AttentionMatrices(outcome.gradient(block.matrix), block.matrix, images: range.count)
-                try add(gradient, block.matrix, range.count, &sums)
+                    Evaluation(feeds, target: inner, gradients: [block.layer.matrix], batch: request.batchSize, memory: request.memory))
+                let gradient = try AttentionMatrices(outcome.gradient(block.layer.matrix), block.layer, images: range.count)
+                try add(gradient, block.layer.matrix, range.count, &sums)
             }
             rows += sums.map { $0.map { Float($0 / Double(blocks.list.count)) } }
         }
@@ -68,11 +69,24 @@ struct LeGrad: Explainer {
                 result.append(
                     Work(
                         Evaluation(
-                            inner, target: Target(.weights(stream), score: .output, output: block.output), gradients: [block.matrix],
+                            inner, target: Target(.weights(stream), score: .output, output: block.output), gradients: [block.layer.matrix],
                             batch: request.batchSize, memory: request.memory)))
             }
         }
         return result
+    }
+
+    /// Every block must carry the same tokens, for the head reads any of them.
+    private func checkTokens(_ streams: Outcome, _ blocks: Blocks, _ images: Int) throws {
+        let expected = try streams.value(blocks.last).shape
+        for name in blocks.streams {
+            let shape = try streams.value(name).shape
+            guard shape.count == 3, shape[0] == images, shape == expected else {
+                throw Failure.unsupported(
+                    "'\(name)' between two blocks is \(Shape.text(shape)), what the head reads is \(Shape.text(expected)): LeGrad needs the same tokens throughout (no windows, no tokens added on the way); use attention-relevance, grad-cam or another class activation map"
+                )
+            }
+        }
     }
 
     /// The network's own head, on other tokens than the last block's.
@@ -127,7 +141,7 @@ struct LeGrad: Explainer {
 /// The blocks of a transformer by the residual streams between them.
 private struct Blocks {
     struct Block {
-        let matrix: String
+        let layer: AttentionGraph.Layer
         let input: String
         let output: String
     }
@@ -142,19 +156,20 @@ private struct Blocks {
 
     init(_ request: Request, _ shared: AttentionFlowMethod) throws {
         let graph = try AttentionGraph(request)
-        guard let last = graph.output, graph.layers.allSatisfy({ $0.input != nil }) else {
+        let counted = try shared.layers(graph).filter { !$0.isPool }
+        guard let last = graph.output, !counted.isEmpty, counted.allSatisfy({ $0.input != nil }) else {
             throw Failure.unsupported(
-                "the residual streams between the blocks cannot be read off the graph (no LayerNormalization in front of each attention); attention-relevance needs none"
+                "the residual streams between the blocks cannot be read off the graph (no LayerNormalization in front of each attention, as in Swin's windows); use attention-relevance, grad-cam or another class activation map"
             )
         }
-        let layers = try shared.layers(graph), inputs = layers.compactMap(\.input)
+        let layers = counted, inputs = layers.compactMap(\.input)
         guard Set(inputs + [last]).count == inputs.count + 1 else {
             throw Failure.unsupported("two attentions read the same residual stream; attention-relevance works on such blocks")
         }
         self.last = last
         self.layers = layers
         list = layers.indices.map { index in
-            Block(matrix: layers[index].matrix, input: inputs[index], output: index + 1 < inputs.count ? inputs[index + 1] : last)
+            Block(layer: layers[index], input: inputs[index], output: index + 1 < inputs.count ? inputs[index + 1] : last)
         }
     }
 }

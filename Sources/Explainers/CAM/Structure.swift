@@ -32,12 +32,38 @@ struct Structure {
         return nil
     }
 
+    /// The tokens that an attention pool gathers with a single query; nil where another node ends space.
+    func pooledTokens(before output: ValueID) -> ValueID? {
+        for node in ancestors(of: output) {
+            if ["Conv", "ReduceMean", "GlobalAveragePool", "Gather", "Slice"].contains(node.op),
+                let input = node.inputs.first, let input, (graph[input].type?.rank ?? 0) >= 3, extent(input) >= 2
+            {
+                return nil
+            }
+            guard node.op == "Softmax", let weights = node.outputs.first, let weights, let dims = graph[weights].type?.dims,
+                dims.count >= 3,
+                dims[dims.count - 2].value == 1, dims[dims.count - 1].value ?? 0 > 1, let scores = node.inputs.first, let scores
+            else { continue }
+            // The keys: the one projection behind the scores that has a token for each column.
+            let count = dims[dims.count - 1]
+            for projection in ancestors(of: scores) where ["MatMul", "Gemm"].contains(projection.op) {
+                guard projection.inputs.count > 1, let matrix = projection.inputs[1], graph[matrix].constant != nil,
+                    let tokens = projection.inputs[0], let shape = graph[tokens].type?.dims, shape.count == 3, shape[1] == count
+                else { continue }
+                return tokens
+            }
+            return nil
+        }
+        return nil
+    }
+
     private func isFloat(_ id: ValueID) -> Bool { graph[id].type?.element.isFloat ?? true }
 
     /// The layer that class activation maps look at by default: what is pooled; for a network that reads one token, what
     /// enters its last attention block (in the last block's output the other tokens no longer reach the score), before or
     /// behind that block's normalisation.
     func defaultLayer(before output: ValueID, isNormalized: Bool = false) throws -> String {
+        if let tokens = pooledTokens(before: output) { return graph[tokens].name }
         guard let found = collapse(before: output) else {
             throw Failure.unsupported(
                 "no layer with spatial extent leads to '\(graph[output].name)'; give 'layer', or use a gradient method")

@@ -8,7 +8,7 @@ struct AblationCAM: Explainer {
         "ablation-cam", family: "cam", summary: "A layer's channels weighted by how far the score falls without each.",
         reference: "Desai, Ramaswamy: Ablation-CAM (2020)", needs: [.layer],
         parameters: [
-            ScoredChannels.layer,
+            CAMPipeline.layer, CAMPipeline.fusion(default: "mean"),
             Parameter(
                 "ablate", .choice(["zero", "mean", "min"]), default: "zero",
                 "what stands in a removed channel: 0 (the paper), its mean over space, or its least value"),
@@ -19,14 +19,16 @@ struct AblationCAM: Explainer {
                 "ratio_channels_to_ablate", .real(0...1), default: "1",
                 "below 1: that share of the channels that lie most in the principal component's region, and of those that lie least in it (pytorch-grad-cam); the others weigh nothing"
             ),
-        ] + LayerLayout.parameters + CAMPipeline.finishing)
+        ] + LayerLayout.parameters + ScoredClasses.parameters + [CAMPipeline.eigenSmooth] + CAMPipeline.finishing)
 
+    private let settings: Settings
     private let pipeline: CAMPipeline
     private let ablate: String
     private let divisor: String
     private let ratio: Double
 
     init(_ settings: Settings) throws {
+        self.settings = settings
         pipeline = CAMPipeline(settings)
         ablate = try settings.choice("ablate")
         divisor = try settings.choice("divide_by")
@@ -35,24 +37,42 @@ struct AblationCAM: Explainer {
 
     func explain(_ request: Request) throws -> Findings {
         let layers = try pipeline.layers(request)
-        let outcome = try request.evaluate(wanted: layers)
-        let target = try request.scoredTarget()
-        var maps: [Tensor] = [], layouts: [String] = []
+        let classes = try ScoredClasses(settings, request.target)
+        let outcome = try request.evaluate(
+            Evaluation(
+                request.feeds, wanted: layers, target: request.target, batch: request.batchSize, memory: request.memory,
+                isDequantized: true,
+                wantsEveryScore: classes.wantsEveryScore))
+        let whole = try classes.rows(outcome), target = try request.scoredTarget()
+        var maps: [ScoredMaps] = [], layouts: [String] = []
         for layer in layers {
             let activation = try outcome.value(layer)
             let layout = try pipeline.layout(layer, activation, request)
             layouts.append(layout.text)
+            let ablation = Ablation(
+                activation: activation, layout: layout, tail: try Tail(request, after: layer), target: target, classes: classes,
+                whole: whole)
             do {
-                let weights = try weights(activation, layout, try Tail(request, after: layer), target, request)
-                maps.append(try CAMPipeline.combine(try layout.canonical(activation), weights: weights))
+                maps.append(try pipeline.scoredMaps(layout.canonical(activation), weights(ablation, request)))
             } catch let failure as Failure where request.canStop(failure) && !maps.isEmpty {
                 request.isStopped = true
             }
         }
-        var findings = Findings(map: try pipeline.finish(maps, request))
+        var findings = try pipeline.findings(maps, request)
         findings.chosen["layer"] = .string(layers.joined(separator: ","))
         findings.chosen["layout"] = .string(layouts.joined(separator: "; "))
         return findings
+    }
+
+    /// One layer, and what its channels are removed from.
+    private struct Ablation {
+        let activation: Tensor
+        let layout: LayerLayout
+        let tail: Tail
+        let target: Target
+        let classes: ScoredClasses
+        /// Of the unchanged images: one row for each, of one score for each class.
+        let whole: [[Double]]
     }
 
     func work(_ request: Request) throws -> [Work] {
@@ -68,26 +88,29 @@ struct AblationCAM: Explainer {
         return result
     }
 
-    /// Images x channels.
-    private func weights(_ activation: Tensor, _ layout: LayerLayout, _ tail: Tail, _ target: Target, _ request: Request) throws -> Tensor {
-        let canonical = try layout.canonical(activation)
-        let images = request.images, channels = canonical.shape[1]
-        let chosen = try (0..<images).map { image in
+    /// Images x classes x channels.
+    private func weights(_ layer: Ablation, _ request: Request) throws -> [[[Double]]] {
+        let canonical = try layer.layout.canonical(layer.activation), channels = canonical.shape[1]
+        let chosen = try (0..<request.images).map { image in
             ratio < 1
                 ? try ChannelSelection(canonical.sliced(0, image..<(image + 1)).contiguous()).ends(share: ratio) : Array(0..<channels)
         }
-        let cells = LayerCells(activation.shape, layout)
-        var weights = [Float](repeating: 0, count: images * channels)
+        let cells = LayerCells(layer.activation.shape, layer.layout)
+        var weights = layer.whole.map { $0.map { _ in [Double](repeating: 0, count: channels) } }
         _ = try request.sample("channels", chosen.map(\.count).max() ?? 0) { image, range in
-            let some = chosen[image][range.clamped(to: chosen[image].indices)]
+            let some = Array(chosen[image][range.clamped(to: chosen[image].indices)])
             guard !some.isEmpty else { return }
-            let versions = try without(Array(some), try activation.sliced(0, image..<(image + 1)), cells)
-            let scores = try tail.evaluate(image: image, versions, target: target).scores
-            for (channel, score) in zip(some, scores) {
-                weights[image * channels + channel] = Float((request.scores[image] - score) / denominator(request.scores[image]))
+            let outcome = try layer.tail.evaluate(
+                image: image, without(some, layer.activation.sliced(0, image..<(image + 1)), cells), target: layer.target,
+                wantsEveryScore: layer.classes.wantsEveryScore)
+            for (channel, scores) in zip(some, try layer.classes.rows(outcome)) {
+                for (slot, score) in scores.enumerated() {
+                    let whole = layer.whole[image][slot]
+                    weights[image][slot][channel] = (whole - score) / denominator(whole)
+                }
             }
         }
-        return try Tensor(weights, [images, channels])
+        return weights
     }
 
     private func denominator(_ score: Double) -> Double {

@@ -1,4 +1,3 @@
-internal import Glibc
 internal import Tensors
 
 /// pytorch-grad-cam's choice of channels worth ablating: those that lie most, and least, in the region that the first
@@ -8,12 +7,15 @@ struct ChannelSelection {
     private let channels: Int
     private let places: Int
     private let a: [Float]
+    /// The projection on the component.
+    private let projection: [Double]
 
     /// One image x channels x space.
     init(_ activation: Tensor) throws {
         channels = activation.shape[1]
         places = activation.shape.dropFirst(2).reduce(1, *)
         a = try activation.array(Float.self)
+        projection = try PrincipalComponent(isCentred: true)(activation).doubles()
     }
 
     /// Channel numbers in order, `share` of all from either end.
@@ -35,37 +37,8 @@ struct ChannelSelection {
 
     /// Where the projection on the first principal component, as a share of its range, exceeds the threshold.
     private func region() -> [Bool] {
-        let projection = principalProjection().map { abs($0) }
+        let projection = projection.map { abs($0) }
         guard let low = projection.min(), let high = projection.max(), high > low else { return projection.map { _ in false } }
         return projection.map { ($0 - low) / (high - low) > ChannelSelection.threshold }
-    }
-
-    /// `R v`, R the centred positions x channels matrix and v its first right singular vector, by power iteration on `R R^T`.
-    private func principalProjection() -> [Double] {
-        var centred = [Double](repeating: 0, count: a.count)
-        for channel in 0..<channels {
-            let range = channel * places..<(channel + 1) * places
-            let mean = a[range].reduce(0.0) { $0 + Double($1) } / Double(places)
-            for i in range { centred[i] = Double(a[i]) - mean }
-        }
-        // Any start that is not orthogonal to the answer: the strongest channel.
-        let norms = (0..<channels).map { channel in (0..<places).reduce(0.0) { $0 + pow(centred[channel * places + $1], 2) } }
-        let strongest = norms.indices.max { norms[$0] < norms[$1] } ?? 0
-        var u = Array(centred[(strongest * places)..<((strongest + 1) * places)])
-        for _ in 0..<500 {
-            let length = sqrt(u.reduce(0) { $0 + $1 * $1 })
-            guard length > 0 else { return u }
-            let unit = u.map { $0 / length }
-            var next = [Double](repeating: 0, count: places)
-            for channel in 0..<channels {
-                let start = channel * places
-                let along = (0..<places).reduce(0.0) { $0 + centred[start + $1] * unit[$1] }
-                for i in 0..<places { next[i] += along * centred[start + i] }
-            }
-            let change = zip(next, u).reduce(0.0) { $0 + abs($1.0 - $1.1) }
-            u = next
-            if change <= 1e-12 * length { break }
-        }
-        return u
     }
 }

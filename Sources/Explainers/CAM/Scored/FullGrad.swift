@@ -69,8 +69,16 @@ struct FullGrad: Explainer {
         if !isSimple {
             findings.tensors["completeness_gaps"] = try Tensor(gaps)
             findings.numbers["completeness_gap"] = Double(gaps.max { abs($0) < abs($1) } ?? 0)
+            findings.warnings += warnings(gaps, request.scores)
         }
         return findings
+    }
+
+    private func warnings(_ gaps: [Float], _ scores: [Double]) -> [String] {
+        guard let worst = zip(gaps, scores).first(where: { abs(Double($0)) > 0.1 * abs($1) }) else { return [] }
+        return [
+            "the parts miss \(worst.0) of the score \(worst.1): the network has activations or normalisations with parts of their own, which the map does not show (see completeness_gaps)"
+        ]
     }
 
     func work(_ request: Request) throws -> [Work] {
@@ -81,7 +89,7 @@ struct FullGrad: Explainer {
     private func outputs(_ terms: [BiasTerm]) -> [String] { terms.map(\.output) }
 
     private func terms(_ request: Request) throws -> [BiasTerm] {
-        let found = try BiasTerms(request.model.graph).found(before: CAMPipeline.output(request))
+        let found = try BiasTerms(request.model.outline).found(before: CAMPipeline.output(request))
         return isSimple ? found.filter(\.isSpatial) : found
     }
 

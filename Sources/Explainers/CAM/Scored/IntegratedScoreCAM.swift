@@ -10,13 +10,12 @@ struct IntegratedScoreCAM: Explainer {
         "is-cam", family: "cam", summary: "Score-CAM with each channel's score averaged along a path of masks.",
         reference: "Naidu, Ghosh, Maurya, Nayak K, Kundu: IS-CAM (2020)", needs: [.layer],
         parameters: [
-            ScoredChannels.layer,
             Parameter("n_steps", .integer(1...100_000), default: "10", "strengths of each mask (10 in the paper and torch-cam)"),
             Parameter(
                 "path", .choice(["cumulative", "linear"]), default: "cumulative",
                 "strengths: cumulative adds up i / n_steps (the paper and torch-cam), linear is i / n_steps itself"),
-            ScoredChannels.mode, ScoredChannels.maskOrder, ScoredChannels.maskInterp, ScoredChannels.topK, Parameter.baseline,
-        ] + LayerLayout.parameters + CAMPipeline.finishing)
+            ScoredChannels.mode,
+        ] + ScoredChannels.common)
 
     private let channels: ScoredChannels
     private let steps: Int

@@ -11,14 +11,14 @@ struct ReciproCAM: Explainer {
         "recipro-cam", family: "cam", summary: "Score of each position's features alone; on tokens ViT-Recipro-CAM.",
         reference: "Byun, Lee: Recipro-CAM (2022); ViT-ReciproCAM (2023)", needs: [.layer], score: .probability,
         parameters: [
-            ScoredChannels.layer,
+            CAMPipeline.layer, CAMPipeline.fusion(default: "mean"),
             Parameter(
                 "kernel", .choice(["point", "gaussian", "spread"]),
                 "point: one position; gaussian: it and its 3 x 3 neighbours, weighted by a Gaussian; spread: its features written over the neighbours with those weights (official Gaussian variant for maps); default: point on maps, gaussian on tokens"
             ),
             Parameter(
                 "class_token", .boolean, default: "true", "with tokens: prefix tokens stay as they are; false: they are removed too"),
-        ] + LayerLayout.parameters + CAMPipeline.finishing)
+        ] + LayerLayout.parameters + ScoredClasses.parameters + CAMPipeline.finishing)
 
     private let settings: Settings
     private let pipeline: CAMPipeline
@@ -34,8 +34,8 @@ struct ReciproCAM: Explainer {
         let layers = try pipeline.layers(request)
         let besides = try layers.map { try normalized($0, request) }
         let outcome = try request.evaluate(wanted: layers + besides.compactMap { $0 })
-        let target = try request.scoredTarget()
-        var maps: [Tensor] = [], layouts: [String] = [], kernels: [String] = []
+        let target = try request.scoredTarget(), classes = try ScoredClasses(settings, target)
+        var maps: [ScoredMaps] = [], layouts: [String] = [], kernels: [String] = []
         for (layer, norm) in zip(layers, besides) {
             let activation = try outcome.value(layer)
             let layout = try pipeline.layout(layer, activation, request)
@@ -45,9 +45,9 @@ struct ReciproCAM: Explainer {
             let mosaic = try Mosaic(activation.shape, layout, kernel: kernel, keepsPrefix: keepsPrefix, layer: layer)
             var values = [(layer, activation)]
             if let norm, case .tokens = layout { values.append((norm, try outcome.value(norm))) }
-            maps.append(try map(values, mosaic, target, request))
+            maps.append(try self.maps(values, mosaic, target, classes, request))
         }
-        var findings = Findings(map: try pipeline.finish(maps, request))
+        var findings = try pipeline.findings(maps, request)
         findings.chosen["layer"] = .string(layers.joined(separator: ","))
         findings.chosen["layout"] = .string(layouts.joined(separator: "; "))
         findings.chosen["kernel"] = .string(kernels.joined(separator: "; "))
@@ -85,14 +85,15 @@ struct ReciproCAM: Explainer {
         return reader?.outputs.first.flatMap { $0 }.map { graph[$0].name }
     }
 
-    /// Images x 1 x height x width. `values`: the layer first.
-    private func map(_ values: [(name: String, activation: Tensor)], _ mosaic: Mosaic, _ target: Target, _ request: Request) throws
-        -> Tensor
-    {
+    /// `values`: the layer first.
+    private func maps(
+        _ values: [(name: String, activation: Tensor)], _ mosaic: Mosaic, _ target: Target, _ classes: ScoredClasses, _ request: Request
+    ) throws -> ScoredMaps {
         guard let layer = values.first else { throw Failure.invalid("no layer") }
         let tail = try Tail(request, after: layer.name)
         let images = request.images, size = try request.chunk(of: mosaic.count)
-        var scores: [Double] = []
+        /// Of every position of every image, a score for each class.
+        var scores: [[Double]] = []
         for image in 0..<images {
             for start in stride(from: 0, to: mosaic.count, by: size) {
                 let range = start..<min(start + size, mosaic.count)
@@ -100,10 +101,14 @@ struct ReciproCAM: Explainer {
                     "positions", image * mosaic.count + start, to: image * mosaic.count + range.upperBound, of: images * mosaic.count)
                 let versions = try values.map { try mosaic.versions(of: $0.activation.sliced(0, image..<(image + 1)), range) }
                 let beside = Dictionary(zip(values, versions).dropFirst().map { ($0.name, $1) }, uniquingKeysWith: { first, _ in first })
-                scores += try tail.evaluate(image: image, versions[0], beside: beside, target: target).scores
+                scores += try classes.rows(
+                    tail.evaluate(
+                        image: image, versions[0], beside: beside, target: target, wantsEveryScore: classes.wantsEveryScore))
             }
         }
-        return try Tensor(scores.map { Float($0) }, [images, 1, mosaic.height, mosaic.width])
+        return try (0..<(scores.first?.count ?? 0)).map { slot in
+            try Tensor(scores.map { Float($0[slot]) }, [images, 1, mosaic.height, mosaic.width])
+        }
     }
 }
 

@@ -10,7 +10,6 @@ struct ScoreCAM: Explainer {
         "score-cam", family: "cam", summary: "A layer's channels weighted by the score of the image seen through each.",
         reference: "Wang, Wang, Du, Yang, Zhang, Ding, Mardziel, Hu: Score-CAM (2020)", needs: [.layer],
         parameters: [
-            ScoredChannels.layer,
             Parameter(
                 "mode", .choice(["paper", "official", "pytorch-grad-cam", "torchcam"]), default: "paper",
                 "sets weighting, mask_order and mask_interp as an implementation has them; official also enlarges the map before it rectifies it, and explains the probability: give the target that score"
@@ -19,8 +18,7 @@ struct ScoreCAM: Explainer {
                 "weighting", .choice(ScoredChannels.Weighting.allCases.map(\.rawValue)),
                 "softmax over channels (the paper), raw scores (official), or cic: score minus that of the baseline, no softmax; default: the mode's"
             ),
-            ScoredChannels.maskOrder, ScoredChannels.maskInterp, ScoredChannels.topK, Parameter.baseline,
-        ] + LayerLayout.parameters + CAMPipeline.finishing)
+        ] + ScoredChannels.common)
 
     private let channels: ScoredChannels
 

@@ -5,17 +5,17 @@ internal import Tensors
 
 /// What Score-CAM and its relatives share: a channel's weight follows from the score of the image seen through the channel.
 struct ScoredChannels {
-    static let layer = Parameter(
-        "layer", .value,
-        "one layer, or several separated by commas (their normalised maps are averaged); default: what the network pools, or what enters its last attention block"
-    )
-    static let topK = Parameter(
+    /// Of all methods of this kind, behind their own.
+    static let common =
+        [CAMPipeline.layer, CAMPipeline.fusion(default: "mean")] + [maskOrder, maskInterp, topK, .baseline] + Baseline.preparation
+        + LayerLayout.parameters + ScoredClasses.parameters + [CAMPipeline.eigenSmooth] + CAMPipeline.finishing
+    private static let topK = Parameter(
         "top_k", .integer(0...1_000_000), default: "0",
         "only so many channels, those of the largest mean activation; 0: all. Constant channels are skipped, which changes nothing")
-    static let maskOrder = Parameter(
+    private static let maskOrder = Parameter(
         "mask_order", .choice(ChannelMasks.Order.allCases.map(\.rawValue)),
         "what comes first: enlarging a channel or scaling it to [0, 1]; default: the mode's (resize-minmax, torchcam: minmax-resize)")
-    static let maskInterp = Parameter(
+    private static let maskInterp = Parameter(
         "mask_interp", .choice(Interpolation.allCases.map(\.rawValue)),
         "how channels are enlarged to masks; default: the mode's (half_pixel, pytorch-grad-cam: align_corners)")
     /// Of the relatives that only torch-cam has.
@@ -72,13 +72,13 @@ struct ScoredChannels {
 
     /// `alter` turns a channel's mask into that of one view of it.
     func explain(_ request: Request, _ alter: (Place, UnsafeMutableBufferPointer<Float>) throws -> Void = { _, _ in }) throws -> Findings {
-        let layers = try pipeline.layers(request)
-        let image = try ImageLayout(request)
+        let layers = try pipeline.layers(request), image = try ImageLayout(request)
         let outcome = try request.evaluate(wanted: layers)
-        let scorer = Scorer(
-            request: request, target: try request.scoredTarget(), layout: image,
-            baseline: try Baseline.tensor(settings, like: request.x, seed: request.seed), recipe: recipe)
-        var maps: [Tensor] = [], layouts: [String] = []
+        let target = try request.scoredTarget()
+        let scorer = try Scorer(
+            request: request, target: target, layout: image, baseline: Baseline.tensor(settings, like: request.x, seed: request.seed),
+            recipe: recipe, classes: ScoredClasses(settings, target))
+        var maps: [ScoredMaps] = [], layouts: [String] = []
         var samples = Int.max
         for layer in layers {
             let activation = try outcome.value(layer)
@@ -88,13 +88,15 @@ struct ScoredChannels {
             do {
                 let (weights, taken) = try scorer.weights(canonical, layer, alter)
                 samples = min(samples, taken)
-                let map = try CAMPipeline.combine(canonical, weights: weights)
-                maps.append(try recipe.enlargesFirst ? upsample(map, height: image.height, width: image.width, recipe.interp) : map)
+                let found = try pipeline.scoredMaps(canonical, weights)
+                maps.append(
+                    recipe.enlargesFirst
+                        ? try found.map { try upsample($0, height: image.height, width: image.width, recipe.interp) } : found)
             } catch let failure as Failure where request.canStop(failure) && !maps.isEmpty {
                 request.isStopped = true
             }
         }
-        var findings = Findings(map: try pipeline.finish(maps, request))
+        var findings = try pipeline.findings(maps, request)
         findings.numbers["samples"] = Double(samples)
         findings.chosen["layer"] = .string(layers.joined(separator: ","))
         findings.chosen["layout"] = .string(layouts.joined(separator: "; "))
@@ -123,13 +125,14 @@ private struct Scorer {
     let layout: ImageLayout
     let baseline: Tensor
     let recipe: ScoredChannels.Recipe
+    let classes: ScoredClasses
 
-    /// Images x channels, and the masked images that each image took. Ends early at the deadline, with the channels of the
+    /// Images x classes x channels, and the masked images that each image took. Ends early at the deadline, with the channels of the
     /// largest mean activation.
     func weights(
         _ activation: Tensor, _ layer: String,
         _ alter: (ScoredChannels.Place, UnsafeMutableBufferPointer<Float>) throws -> Void
-    ) throws -> (Tensor, Int) {
+    ) throws -> ([[[Double]]], Int) {
         let images = request.images, channels = activation.shape[1]
         let masks = try (0..<images).map { image in
             try ChannelMasks(
@@ -141,11 +144,11 @@ private struct Scorer {
             let ranking = try mask.ranking(keepsConstant: recipe.keepsConstant)
             return recipe.topK > 0 ? Array(ranking.prefix(recipe.topK)) : ranking
         }
-        guard rankings.contains(where: { !$0.isEmpty }) else {
+        guard !rankings.contains(where: \.isEmpty) else {
             throw Failure.unsupported(
                 "every channel of layer '\(layer)' is constant, so that no mask can be made of them; choose another layer")
         }
-        var sums = [Tally](repeating: Tally(channels), count: images)
+        var tallies = [Tally](repeating: Tally(channels), count: images)
         let taken = try request.sample("masks", (rankings.map(\.count).max() ?? 0) * recipe.views) { image, range in
             let ranking = rankings[image]
             let units = range.clamped(to: 0..<(ranking.count * recipe.views))
@@ -160,48 +163,57 @@ private struct Scorer {
                     try alter(place, UnsafeMutableBufferPointer(rebasing: out[(row * pixels)..<((row + 1) * pixels)]))
                 }
             }
-            let outcome = try request.evaluate(image: image, masking[image].versions(views), target: target)
-            for (place, score) in zip(places, outcome.scores) { sums[image].add(score, place.channel) }
+            for (place, scores) in zip(places, try scores(image, masking[image].versions(views))) {
+                tallies[image].add(scores, place.channel)
+            }
         }
-        let rows = try sums.enumerated().map { image, tally in try weights(of: tally, image: image) }
-        return (try Tensor(rows.flatMap { $0 }.map { Float($0) }, [images, channels]), taken.min() ?? 0)
+        return (try tallies.enumerated().map { image, tally in try weights(of: tally, image: image) }, taken.min() ?? 0)
     }
 
-    private func weights(of tally: Tally, image: Int) throws -> [Double] {
+    private func scores(_ image: Int, _ versions: Tensor) throws -> [[Double]] {
+        try classes.rows(request.evaluate(image: image, versions, target: target, wantsEveryScore: classes.wantsEveryScore))
+    }
+
+    /// Classes x channels.
+    private func weights(of tally: Tally, image: Int) throws -> [[Double]] {
         switch recipe.weighting {
         case .softmax: return tally.softmax
-        case .raw: return tally.means.map { $0 ?? 0 }
+        case .raw: return tally.means.map { $0.map { $0 ?? 0 } }
         case .cic:
-            let absent = try request.evaluate(image: image, baseline.sliced(0, image..<(image + 1)), target: target).scores.first ?? 0
-            return tally.means.map { mean in mean.map { $0 - absent } ?? 0 }
+            let absent = try scores(image, baseline.sliced(0, image..<(image + 1))).first ?? []
+            return zip(tally.means, absent).map { means, absent in means.map { mean in mean.map { $0 - absent } ?? 0 } }
         }
     }
 }
 
-/// Sum and number of the scores of each channel.
+/// Sum and number of the scores of each channel, for each class.
 private struct Tally {
-    private var sums: [Double]
+    private let channels: Int
+    private var sums: [[Double]] = []
     private var counts: [Int]
 
     init(_ channels: Int) {
-        sums = [Double](repeating: 0, count: channels)
+        self.channels = channels
         counts = [Int](repeating: 0, count: channels)
     }
 
-    mutating func add(_ score: Double, _ channel: Int) {
-        sums[channel] += score
+    /// `scores`: of each class.
+    mutating func add(_ scores: [Double], _ channel: Int) {
+        if sums.isEmpty { sums = scores.map { _ in [Double](repeating: 0, count: channels) } }
+        for (slot, score) in scores.enumerated() { sums[slot][channel] += score }
         counts[channel] += 1
     }
 
     /// nil: a channel that was left out.
-    var means: [Double?] { zip(sums, counts).map { $1 > 0 ? $0 / Double($1) : nil } }
+    var means: [[Double?]] { sums.map { sums in zip(sums, counts).map { $1 > 0 ? $0 / Double($1) : nil } } }
 
     /// Over the channels that were scored; the others weigh nothing.
-    var softmax: [Double] {
-        let means = means
-        let top = means.compactMap { $0 }.max() ?? 0
-        let powers = means.map { mean in mean.map { exp($0 - top) } ?? 0 }
-        let sum = powers.reduce(0, +)
-        return powers.map { sum > 0 ? $0 / sum : 0 }
+    var softmax: [[Double]] {
+        means.map { means in
+            let top = means.compactMap { $0 }.max() ?? 0
+            let powers = means.map { mean in mean.map { exp($0 - top) } ?? 0 }
+            let sum = powers.reduce(0, +)
+            return powers.map { sum > 0 ? $0 / sum : 0 }
+        }
     }
 }

@@ -10,15 +10,14 @@ struct SmoothedScoreCAM: Explainer {
         "ss-cam", family: "cam", summary: "Score-CAM with each channel's score averaged over noisy masks.",
         reference: "Wang, Naidu, Michael, Kundu: SS-CAM (2020)", needs: [.layer],
         parameters: [
-            ScoredChannels.layer,
             Parameter("n_samples", .integer(1...1_000_000), default: "35", "noisy masks of each channel (35 in the paper and torch-cam)"),
             Parameter(
                 "noise", .real(0...Double.infinity), default: "2", "standard deviation of the noise on masks between 0 and 1 (torch-cam: 2)"
             ),
             Parameter(
                 "noise_samples", .tensor, "noise to add in place of random numbers: n_samples x channels x input height x width"),
-            ScoredChannels.mode, ScoredChannels.maskOrder, ScoredChannels.maskInterp, ScoredChannels.topK, Parameter.baseline,
-        ] + LayerLayout.parameters + CAMPipeline.finishing)
+            ScoredChannels.mode,
+        ] + ScoredChannels.common)
 
     private let channels: ScoredChannels
     private let sigma: Float
