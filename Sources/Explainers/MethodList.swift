@@ -24,7 +24,7 @@ package enum MethodList {
     /// Gradients of the input, at one point or along a path.
     private static let gradient: [any Explainer.Type] = [
         Extended<Saliency>.self, Extended<InputXGradient>.self, Extended<IntegratedGradients>.self, Extended<ExpectedGradients>.self,
-        Extended<SmoothGrad>.self, Extended<BlurIG>.self, Extended<GuidedIG>.self,
+        Extended<SmoothGrad>.self, Extended<BlurIG>.self, Extended<GuidedIG>.self, XRAI.self,
     ]
 
     /// Other rules on the way back.

@@ -127,7 +127,7 @@ import Testing
     // MARK: T11: paths
 
     @Test func everyRuleHasWeightsOfOne() throws {
-        for rule in ["gausslegendre", "riemann_left", "riemann_right", "riemann_middle", "trapezoid", "captum_trapezoid"] {
+        for rule in ["gausslegendre", "riemann_left", "riemann_right", "riemann_middle", "trapezoid", "captum_trapezoid", "linspace"] {
             let weight = try Tensor([Float](repeating: 1, count: 4), [4, 1]), linear = try LinearModel.make(weight)
             let x = try Tensor([0.5, 1, -2, 4] as [Float], [1, 4])
             let found = try explain(
@@ -221,6 +221,45 @@ import Testing
             let alone = try #require(try explain(method, settings, feeds: [golden.input: first]).tensors["map"])
             #expect(try difference(both.sliced(0, 1..<2).contiguous(), alone) < 1e-4, "\(method)")
         }
+    }
+
+    // MARK: XRAI
+
+    @Test func partsOfXRAIAreMeansOfTheAttributions() throws {
+        let weights = try Tensor((0..<x.count).map { Float(($0 * 37) % 101) - 50 }, x.shape)
+        let settings: [String: Options.Entry] = [
+            "attributions": .tensor(weights), "segment_size": .integer(0), "scales": .text("20,60"), "min_size": .integer(6),
+            "min_pixel_diff": .integer(2), "dilation": .integer(1),
+        ]
+        for mode in ["full", "fast"] {
+            let result = try explain("xrai", settings.merging(["mode": .text(mode)]) { $1 })
+            let map = try #require(result.tensors["map"]).array(Float.self)
+            let ranks = try #require(result.tensors["segments"]).integers(), values = try weights.array(Float.self)
+            #expect(Set(ranks.prefix(192)) == Set(1...(ranks.prefix(192).max() ?? 0)))
+            var sums: [Int: (sum: Double, count: Double, value: Float)] = [:]
+            for pixel in 0..<192 {
+                let largest = (0..<3).map { values[$0 * 192 + pixel] }.max() ?? 0
+                let old = sums[ranks[pixel]] ?? (0, 0, map[pixel])
+                #expect(old.value == map[pixel])
+                sums[ranks[pixel]] = (old.sum + Double(largest), old.count + 1, map[pixel])
+            }
+            for (rank, part) in sums { #expect(abs(part.sum / part.count - Double(part.value)) < 1e-4, "\(mode), rank \(rank)") }
+        }
+    }
+
+    @Test func xraiTakesRegionsOfTheCaller() throws {
+        let halves = try Tensor((0..<192).map { Int64($0 % 16 < 8 ? 4 : 9) }, [12, 16])
+        let result = try explain("xrai", ["segments": .tensor(halves), "n_steps": .integer(3), "dilation": .integer(0)])
+        let ranks = try #require(result.tensors["segments"]).integers()
+        for pixel in ranks.indices {
+            let first = pixel / 192 * 192 + (pixel % 16 < 8 ? 0 : 8)
+            #expect(ranks[pixel] == ranks[first])
+        }
+        #expect(Set(ranks) == [1, 2])
+        let constant = try Tensor([Float](repeating: 2, count: x.count), x.shape)
+        #expect(message("xrai", [:], feeds: [golden.input: constant]).contains("constant"))
+        #expect(message("xrai", ["segments": .tensor(constant)]).contains("12x16"))
+        #expect(message("xrai", ["scales": .text("-1")]).contains("scales"))
     }
 
     // MARK: Layers and neurons

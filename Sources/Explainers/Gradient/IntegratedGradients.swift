@@ -12,7 +12,8 @@ struct IntegratedGradients: GradientMethod {
             Parameter("n_steps", .integer(1...100_000), default: "50", "points on the path (Captum's default)"),
             Parameter(
                 "quadrature", .choice(Quadrature.Rule.allCases.map(\.rawValue)), default: "gausslegendre",
-                "rule of the integral; captum_trapezoid repeats Captum's 'riemann_trapezoid', whose weights sum to (n-1)/n"),
+                "rule of the integral; captum_trapezoid repeats Captum's 'riemann_trapezoid', whose weights sum to (n-1)/n, linspace PAIR's, which weighs both ends like the others"
+            ),
             .baseline,
             Parameter(
                 "baselines", .tensor, "several baselines, K x one image, in place of baseline: the attributions are averaged over them"),

@@ -2,9 +2,9 @@ internal import Glibc
 
 /// Points and weights on [0, 1] for an integral along a path.
 struct Quadrature {
-    /// `captum_trapezoid` has total weight (n-1)/n, as Captum's rule of that name has.
+    /// `captum_trapezoid` has total weight (n-1)/n, as Captum's rule of that name has; `linspace` is PAIR's.
     enum Rule: String, CaseIterable {
-        case gausslegendre, riemann_left, riemann_right, riemann_middle, trapezoid, captum_trapezoid
+        case gausslegendre, riemann_left, riemann_right, riemann_middle, trapezoid, captum_trapezoid, linspace
     }
 
     let points: [Double]
@@ -19,6 +19,7 @@ struct Quadrature {
         case .riemann_left: (points, weights) = (steps.map { $0 / Double(n) }, even)
         case .riemann_right: (points, weights) = (steps.map { ($0 + 1) / Double(n) }, even)
         case .riemann_middle: (points, weights) = (steps.map { ($0 + 0.5) / Double(n) }, even)
+        case .linspace: (points, weights) = (steps.map { n > 1 ? $0 / Double(n - 1) : 0 }, even)
         case .trapezoid, .captum_trapezoid:
             guard n > 1 else { (points, weights) = ([0.5], [1]); return }
             let panel = 1 / Double(rule == .trapezoid ? n - 1 : n)
