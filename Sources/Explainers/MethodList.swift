@@ -30,7 +30,7 @@ package enum MethodList {
     /// Other rules on the way back.
     private static let relevance: [any Explainer.Type] = [
         Extended<Deconvolution>.self, Extended<GuidedBackprop>.self,
-        LRP.self, ExcitationBackprop.self, RectGrad.self, DeepLIFT.self,
+        Extended<LRP>.self, ExcitationBackprop.self, Extended<RectGrad>.self, Extended<DeepLIFT>.self,
     ]
 
     /// Parts of the input taken away or sampled.

@@ -55,7 +55,8 @@ import Testing
         let rising: [Float] = (0..<512).map { Float($0) }, falling: [Float] = rising.map { -$0 }
         for values in [mixed, rising, falling, [Float](repeating: 1, count: 300)] {
             func top(_ k: Int) throws -> [Tensor] {
-                try run("TopK", [Tensor(values), Tensor([Int64(k)])], ["largest": .int(isLargest ? 1 : 0)])
+                let count = try Tensor([Int64(k)])
+                return try run("TopK", [Tensor(values), count], ["largest": .int(isLargest ? 1 : 0)])
             }
             let all = try top(values.count), places = try all[1].integers()
             #expect(Set(places).count == values.count)

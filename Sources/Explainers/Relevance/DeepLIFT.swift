@@ -5,7 +5,7 @@ internal import Tensors
 /// DeepLIFT: every value is compared with what a baseline gives there, and the score's change is handed down in proportion:
 /// `C_i = m_i (x_i - x'_i)` with `sum_i C_i = S(x) - S(x')`.
 /// Shrikumar, Greenside & Kundaje 2017, "Learning important features through propagating activation differences".
-struct DeepLIFT: Explainer {
+struct DeepLIFT: GradientMethod {
     static let method = Method(
         "deep-lift", family: "gradient", summary: "The score's change against a baseline, handed down through every value's change.",
         reference: "Shrikumar, Greenside, Kundaje: Learning Important Features Through Propagating Activation Differences (2017)",
@@ -19,8 +19,6 @@ struct DeepLIFT: Explainer {
             Parameter(
                 "baselines", .tensor, "several baselines, K x one image, in place of baseline: the contributions are averaged over them"),
             Parameter("multiply_by_inputs", .boolean, default: "true", "false: the multipliers alone, without the factor x - x'"),
-            Parameter("layer", .value, "contributions of this layer's values in place of the input's"),
-            .channelReduce,
         ])
 
     private let settings: Settings
@@ -32,49 +30,45 @@ struct DeepLIFT: Explainer {
     }
 
     func explain(_ request: Request) throws -> Findings {
-        let baselines = try Baseline.tensors(settings, like: request.x, seed: request.seed)
-        let target = try request.scoredTarget(), place = try LRP.place(settings, request)
-        let multiplies = try settings.flag("multiply_by_inputs")
+        let x = try request.x, baselines = try Baseline.tensors(settings, like: x, seed: request.seed)
+        let target = try request.scoredTarget(), multiplies = try settings.flag("multiply_by_inputs")
         var maps: [Tensor] = [], sums = [Double](repeating: 0, count: request.images), changes = sums
         for (index, baseline) in baselines.enumerated() {
             try request.control.begin("baselines", index, to: index + 1, of: baselines.count)
-            let found = try request.ask(evaluation(request, baseline, target, place))
-            let start = try request.ask(reference(request, baseline, target, place))
-            let multipliers = try found.gradient(place)
-            let change = try Maps.zip(found.value(place), start.value(place)) { $0 - $1 }
-            let contributions = try Maps.zip(multipliers, change) { $0 * $1 }
+            let multipliers = try request.ask(paired(request, baseline, target)).gradient(request.input)
+            let start = try request.ask(alone(request, baseline, target)).scores
+            let contributions = try Maps.zip(multipliers, Maps.zip(x, baseline) { $0 - $1 }) { $0 * $1 }
             maps.append(multiplies ? contributions : multipliers)
-            for (image, sum) in try Maps.sums(contributions).enumerated() where sums.indices.contains(image) {
-                sums[image] += sum / Double(baselines.count)
-                changes[image] += (request.scores[image] - start.scores[image]) / Double(baselines.count)
+            let found = try Maps.sums(contributions)
+            guard found.count == sums.count, start.count == sums.count else {
+                throw Failure.shape("\(start.count) scores and \(found.count) maps for \(sums.count) images")
+            }
+            for image in sums.indices {
+                sums[image] += found[image] / Double(baselines.count)
+                changes[image] += (request.scores[image] - start[image]) / Double(baselines.count)
             }
         }
-        var findings = Findings(map: try Maps.reduceChannels(Maps.mean(maps), try settings.choice("channel_reduce")))
-        if place != request.input { findings.chosen["layer"] = .string(place) }
+        var findings = Findings(map: try Maps.mean(maps))
         try findings.noteGaps(sums: sums, expected: changes)
         return findings
     }
 
     func work(_ request: Request) throws -> [Work] {
-        let x = try request.x, count = try Baseline.tensors(settings, like: x).count, place = try LRP.place(settings, request)
+        let x = try request.x, count = try Baseline.tensors(settings, like: x).count
         let target = Target(.index(0), score: request.target.score, output: request.target.output)
-        return [
-            request.work(), Work(try evaluation(request, x, target, place), times: count),
-            Work(try reference(request, x, target, place), times: count),
-        ]
+        return [request.work(), Work(paired(request, x, target), times: count), Work(alone(request, x, target), times: count)]
     }
 
     /// The input and the baseline side by side.
-    private func evaluation(_ request: Request, _ baseline: Tensor, _ target: Target, _ place: String) throws -> Evaluation {
+    private func paired(_ request: Request, _ baseline: Tensor, _ target: Target) -> Evaluation {
         let feeds = request.feeds.merging([Gradients.reference(of: request.input): baseline]) { $1 }
         return Evaluation(
-            feeds, wanted: [place], target: target, gradients: [place], rules: rules, batch: request.batchSize, memory: request.memory)
+            feeds, target: target, gradients: [request.input], rules: rules, batch: request.batchSize, memory: request.memory)
     }
 
-    /// The baseline alone: its score, and its values at the layer.
-    private func reference(_ request: Request, _ baseline: Tensor, _ target: Target, _ place: String) throws -> Evaluation {
+    /// The baseline alone, for its score.
+    private func alone(_ request: Request, _ baseline: Tensor, _ target: Target) -> Evaluation {
         Evaluation(
-            request.feeds.merging([request.input: baseline]) { $1 }, wanted: [place], target: target, batch: request.batchSize,
-            memory: request.memory)
+            request.feeds.merging([request.input: baseline]) { $1 }, target: target, batch: request.batchSize, memory: request.memory)
     }
 }

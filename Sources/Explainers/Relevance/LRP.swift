@@ -6,12 +6,15 @@ internal import Tensors
 /// inputs in proportion to what they contributed.
 /// Bach et al. 2015, "On pixel-wise explanations for non-linear classifier decisions by layer-wise relevance propagation";
 /// composites of rules after Montavon et al. 2019 and zennit; transformers after Achtibat et al. 2024, "AttnLRP".
-struct LRP: Explainer {
+struct LRP: GradientMethod {
     static let method = Method(
         "lrp", family: "gradient", summary: "The score handed down layer by layer, in proportion to contributions.",
         reference:
             "Bach, Binder, Montavon, Klauschen, Müller, Samek: On Pixel-Wise Explanations for Non-Linear Classifier Decisions by Layer-Wise Relevance Propagation (2015)",
-        needs: [.gradient], parameters: composites + rules + numbers + [layer, .channelReduce])
+        needs: [.gradient], parameters: composites + rules + numbers + [layer])
+
+    /// It has an option of its own, under which the layers before it count as layers still.
+    static let takesLayer = false
 
     private static let ruleNames = Relevance.Rule.allCases.map(\.rawValue)
 
@@ -58,7 +61,7 @@ struct LRP: Explainer {
         let place = try LRP.place(settings, request)
         let outcome = try request.evaluate(gradients: [place], rules: rules)
         let relevance = try outcome.gradient(place)
-        var findings = Findings(map: try Maps.reduceChannels(relevance, try settings.choice("channel_reduce")))
+        var findings = Findings(map: relevance)
         findings.chosen["composite"] = .string(composite.rawValue)
         if place != request.input { findings.chosen["layer"] = .string(place) }
         try findings.noteGaps(sums: Maps.sums(relevance), expected: outcome.scores)

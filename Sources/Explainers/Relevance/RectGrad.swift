@@ -4,7 +4,7 @@ internal import Tensors
 
 /// Rectified gradients: `R^l_i = 1[a^l_i R^(l+1)_i > tau] R^(l+1)_i` at every rectifier, times the input at the end.
 /// Kim, Seo, Jeon, Koo, Choe & Jeon 2019, "Why are saliency maps noisy? Cause of and solution to noisy saliency maps", section 4.
-struct RectGrad: Explainer {
+struct RectGrad: GradientMethod {
     static let method = Method(
         "rect-grad", family: "gradient", summary: "Gradient through rectifiers whose activation times signal is large.",
         reference: "Kim, Seo, Jeon, Koo, Choe, Jeon: Why Are Saliency Maps Noisy? (2019)", needs: [.gradient],
@@ -23,7 +23,6 @@ struct RectGrad: Explainer {
                 "padding_trick", .boolean, default: "false",
                 "padded convolutions drop the outermost signal, as in the official code, against bright borders"),
             Parameter("multiply_by_inputs", .boolean, default: "true", "times the input, as in the paper"),
-            .channelReduce,
         ])
 
     private let settings: Settings
@@ -40,8 +39,7 @@ struct RectGrad: Explainer {
 
     func explain(_ request: Request) throws -> Findings {
         let signal = try request.evaluate(gradients: [request.input], rules: rules).gradient(request.input)
-        let map = try settings.flag("multiply_by_inputs") ? Maps.zip(request.x, signal) { $0 * $1 } : signal
-        return Findings(map: try Maps.reduceChannels(map, try settings.choice("channel_reduce")))
+        return Findings(map: try settings.flag("multiply_by_inputs") ? Maps.zip(request.x, signal) { $0 * $1 } : signal)
     }
 
     func work(_ request: Request) throws -> [Work] { [request.work(gradients: [request.input], rules: rules)] }
