@@ -1,4 +1,5 @@
-internal import Explainers
+package import Explainers
+internal import Imaging
 internal import Tensors
 
 /// Remove and debias: a share of the pixels is removed and filled from what surrounds it, so that the hole's shape tells
@@ -35,8 +36,7 @@ struct Road: Metric {
         guard surface.isImage else {
             throw Failure.unsupported("the removed pixels of images are filled; deletion judges maps of any input")
         }
-        let imputation = NoisyLinearImputation(
-            height: surface.height, width: surface.width, noise: Float(try settings.real("noise", or: 0.01)))
+        let noise = Float(try settings.real("noise", or: 0.01))
         let counts = shares.map { min(surface.places - 1, Int(($0 / 100 * Double(surface.places)).rounded())) }
         let scoring = try Scoring(request, "road", total: request.images * 2 * counts.count * removal.maps.count)
         var values: [[Double]] = [], curves: [[Double]] = [[], []]
@@ -47,12 +47,11 @@ struct Road: Metric {
                 let most = try Ranking.descending(removal.map(map, image))[0]
                 let both = try [most, most.map { Int32(most.count - 1) - $0 }].enumerated().map { order, positions in
                     try scoring.scores(image: image, counts.count) { range in
-                        try surface.inputs(
-                            Road.stacked(
-                                try range.map { step in
-                                    let random = Random(seed: request.seed, stream: UInt64(image) << 32 | UInt64(step * 2 + order))
-                                    return try imputation.filled(x, positions.map { $0 < counts[step] }, random)
-                                }))
+                        let versions = try range.map { step in
+                            let random = Random(seed: request.seed, stream: UInt64(image) << 32 | UInt64(step * 2 + order))
+                            return try Road.filled(x, surface, noise, random) { positions[$0] < counts[step] }
+                        }
+                        return try surface.inputs(Road.stacked(versions))
                     }
                 }
                 let gain = both[1].reduce(0, +) - both[0].reduce(0, +)
@@ -67,6 +66,20 @@ struct Road: Metric {
         }
         verdict.tensors["fractions"] = try Tensor(counts.map { Double($0) / Double(surface.places) })
         return verdict
+    }
+
+    /// The image with the removed pixels filled from what surrounds them, and noise on them.
+    private static func filled(_ x: Tensor, _ surface: Surface, _ noise: Float, _ random: Random, _ isRemoved: (Int) -> Bool) throws
+        -> Tensor
+    {
+        let filled = try Inpaint(height: surface.height, width: surface.width, isRemoved)(x)
+        guard noise > 0 else { return filled }
+        return try filled.read(Float.self) { values in
+            try Tensor.make(x.shape, Float.self) { out in
+                random.fillNormal(out)
+                for i in out.indices { out[i] = isRemoved(i % surface.places) ? values[i] + noise * out[i] : values[i] }
+            }
+        }
     }
 
     /// Images of one entry each, one behind the other.
