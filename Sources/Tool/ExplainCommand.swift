@@ -105,13 +105,38 @@ struct Job {
 
     /// The chosen methods with the options that concern them.
     static func chosen(_ methods: [String], _ settings: [String], layer: String?) throws -> [Job] {
-        let known = try Method.all().filter { $0.kind == "explainer" }
+        try assigned(selected(methods, kind: "explainer"), settings, layer: layer)
+    }
+
+    /// Methods, and the metrics that judge them; an option without a name in front is that of all that have it. `skips`:
+    /// what "all" metrics leaves out.
+    static func chosen(
+        _ methods: [String], metrics: [String], _ settings: [String], layer: String?,
+        skips: (Method) -> Bool
+    ) throws -> (methods: [Job], metrics: [Job]) {
+        let judged = try selected(methods, kind: "explainer")
+        let judges = try selected(metrics, kind: "metric", skips: skips)
+        let jobs = try assigned(judged + judges, settings, layer: layer)
+        return (Array(jobs.prefix(judged.count)), Array(jobs.dropFirst(judged.count)))
+    }
+
+    private static func selected(
+        _ names: [String], kind: String, skips: (Method) -> Bool = { _ in false }
+    ) throws -> [Method] {
+        let known = try Method.all().filter { $0.kind == kind }
         var chosen: [Method] = []
-        for name in methods.flatMap({ $0.split(separator: ",").map(String.init) }) {
-            let found = name == "all" ? known : [try Method.named(name, among: known)]
+        for name in names.flatMap({ $0.split(separator: ",").map(String.init) }) {
+            let found =
+                name == "all" ? known.filter { !skips($0) } : [try Method.named(name, among: known)]
             chosen += found.filter { method in !chosen.contains { $0.name == method.name } }
         }
-        guard !chosen.isEmpty else { throw ToolError(usage: "--method names no method") }
+        guard !chosen.isEmpty else {
+            throw ToolError(usage: kind == "metric" ? "--metric names no metric" : "--method names no method")
+        }
+        return chosen
+    }
+
+    private static func assigned(_ chosen: [Method], _ settings: [String], layer: String?) throws -> [Job] {
         let all =
             try settings.map { try Setting($0, among: chosen) }
             + (layer.map { [Setting(name: "layer", value: $0)] } ?? [])

@@ -1,6 +1,6 @@
 import CPellucid
 
-/// An explanation method as the library describes it.
+/// An explanation method, or a metric, as the library describes it.
 struct Method {
     let name: String
     let family: String
@@ -9,6 +9,10 @@ struct Method {
     let needs: String
     let reference: String
     let parameters: [Parameter]
+    /// Of a metric: "higher" or "lower" is better; else empty.
+    let direction: String
+    /// Of a metric's value, as 0...1; else empty.
+    let range: String
 
     struct Parameter {
         let name: String
@@ -41,6 +45,8 @@ struct Method {
             ("summary", .string(summary)),
             ("needs", .array(needs.split(separator: ",").map { .string(String($0)) })),
             ("reference", .string(reference)),
+            ("direction", direction.isEmpty ? .null : .string(direction)),
+            ("range", range.isEmpty ? .null : .string(range)),
             ("parameters", .array(parameters.map(\.json))),
         ])
     }
@@ -57,7 +63,8 @@ struct Method {
             return Method(
                 name: name, family: string(info.family), kind: string(info.kind),
                 summary: string(info.summary), needs: string(info.needs),
-                reference: string(info.reference), parameters: try parameters(of: name))
+                reference: string(info.reference), parameters: try parameters(of: name), direction: string(info.direction),
+                range: string(info.range))
         }
     }
 
@@ -80,7 +87,7 @@ struct Method {
 
 /// What a method found.
 final class Explanation {
-    private let handle: OpaquePointer
+    let handle: OpaquePointer
 
     init(
         _ method: String, of model: Model, input: Tensor, target: Int?,

@@ -30,6 +30,8 @@ struct MethodsCommand: ParsableCommand {
         print("\(method.name): \(method.summary)\n")
         let facts = [
             ("family", method.family), ("kind", method.kind), ("needs", method.needs),
+            ("range", method.range),
+            ("better", method.direction),
             ("reference", method.reference),
         ]
         print(table(facts.filter { !$0.1.isEmpty }.map { [$0.0, $0.1] }))

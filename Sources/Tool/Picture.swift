@@ -67,7 +67,8 @@ struct Picture {
         }
     }
 
-    private init(_ tensor: Tensor) { self.tensor = tensor }
+    /// Pixels of height x width x 3.
+    init(_ tensor: Tensor) { self.tensor = tensor }
 
     /// The part that a network sees, at `height` x `width`.
     func fitted(_ preparation: Preparation, height: Int, width: Int) throws -> Picture {

@@ -12,7 +12,7 @@ struct Tool: ParsableCommand {
             """,
         version: Library.version,
         subcommands: [
-            InspectCommand.self, RunCommand.self, ExplainCommand.self, MethodsCommand.self,
+            InspectCommand.self, RunCommand.self, ExplainCommand.self, EvaluateCommand.self, MethodsCommand.self,
             BackendsCommand.self, VersionCommand.self,
         ])
 }

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 import unittest
+import xml.etree.ElementTree
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +166,92 @@ class GeneralTest(ToolTest):
         error = process.stderr.read()
         process.stderr.close()
         self.assertEqual((process.wait(), error), (-signal.SIGPIPE, b""))
+
+
+
+class EvaluateTest(ToolTest):
+    """Judging methods."""
+
+    def evaluate(self, *arguments, **options):
+        return self.tool("evaluate", SMALL, *arguments, "--preset", "unit", **options)
+
+    def test_table(self):
+        out = self.evaluate(PHOTO, "--method", "grad-cam,saliency", "--metric", "deletion,sparseness").out
+        lines = out.splitlines()
+        self.assertRegex(lines[0], r"deletion ↓ +sparseness ↑")
+        self.assertEqual([line.split("  ")[0] for line in lines[1:]], ["grad-cam", "saliency", "random map", "constant map"])
+        self.assertEqual(lines[-1].split()[-1], "0.0000")  # all places of a constant map are equal
+
+    def test_folder(self):
+        folder = self.photos("one.png", "inside/two.jpg")
+        found = json.loads(
+            self.evaluate(folder, "--method", "grad-cam", "--metric", "deletion,insertion,average-drop", "--output", "out", "--json").out
+        )
+        self.assertEqual(found["means"].keys(), {"grad-cam"})
+        self.assertEqual(len(found["scores"]), 6)
+        deletion = [score for score in found["scores"] if score["metric"] == "deletion"]
+        self.assertAlmostEqual(found["means"]["grad-cam"]["deletion"], sum(score["value"] for score in deletion) / 2)
+        for score in deletion:
+            self.assertEqual(len(score["curve"]), len(score["fractions"]))
+            area = sum((b - a) * (x + y) / 2 for a, b, x, y in zip(score["fractions"], score["fractions"][1:], score["curve"], score["curve"][1:]))
+            self.assertAlmostEqual(score["value"], area, places=9)
+        files = {str(path.relative_to(self.folder / "out")) for path in (self.folder / "out").rglob("*") if path.is_file()}
+        curves = {f"{name}{metric}.svg" for name in ("", "one.", "inside/two.") for metric in ("deletion", "insertion")}
+        self.assertEqual(files, {"scores.csv", "scores.json", *curves})
+        rows = (self.folder / "out" / "scores.csv").read_text().splitlines()
+        self.assertEqual(len(rows), 7)
+        self.assertTrue(rows[0].startswith("image,method,metric,direction,value"))
+        self.assertEqual(json.loads((self.folder / "out" / "scores.json").read_text())["means"], found["means"])
+
+    def test_curves_are_drawn(self):
+        self.evaluate(PHOTO, "--method", "grad-cam,saliency", "--metric", "deletion", "--output", "out")
+        picture = xml.etree.ElementTree.parse(self.folder / "out" / "deletion.svg").getroot()
+        lines = picture.findall(".//{http://www.w3.org/2000/svg}polyline")
+        self.assertEqual(len(lines), 2)
+        width, height = float(picture.get("width")), float(picture.get("height"))
+        for line in lines:
+            points = [tuple(map(float, point.split(","))) for point in line.get("points").split()]
+            self.assertGreater(len(points), 20)
+            self.assertTrue(all(0 <= x <= width and 0 <= y <= height for x, y in points))
+        self.assertIn("grad-cam", picture.get("aria-label"))
+
+    def test_regions(self):
+        """Boxes lie in the photo, whatever part of it the network sees."""
+        shutil.copy(PHOTO, self.folder / "cat.png")
+        whole = "0,0,451,300"
+        scores = self.json("evaluate", SMALL, "cat.png", "--preset", "unit", "--metric", "pointing-game,energy-pointing-game", "--regions", whole)
+        self.assertEqual(scores["means"]["grad-cam"], {"pointing-game": 1, "energy-pointing-game": 1})
+        (self.folder / "boxes.json").write_text(json.dumps({"cat.png": [[0, 0, 225.5, 300]]}))
+        half = self.json("evaluate", SMALL, "cat.png", "--preset", "unit", "--metric", "energy-pointing-game", "--regions", "boxes.json")
+        self.assertAlmostEqual(half["scores"][0]["reference_random"], 0.5, delta=0.05)
+        shutil.copy(PHOTO, self.folder / "dog.png")
+        done = self.evaluate("dog.png", "--metric", "sparseness,pointing-game", "--regions", "boxes.json")
+        self.assertIn("nothing says where the object is", done.err)
+        self.assertIn("grad-cam", done.out)
+
+    def test_all_metrics_leave_out_those_that_need_regions(self):
+        found = self.json(
+            "evaluate", SMALL, PHOTO, "--preset", "unit", "--metric", "all", "--set", "batch_size=8", "--set", "deletion:n_steps=4",
+            "--set", "parameter-randomization:stages=2", "--set", "max-sensitivity:n_samples=2", "--set", "selectivity:regions=4",
+        )
+        names = {score["metric"] for score in found["scores"]}
+        self.assertNotIn("pointing-game", names)
+        self.assertLessEqual({"deletion", "road", "infidelity", "completeness", "parameter-randomization"}, names)
+        deletion = next(score for score in found["scores"] if score["metric"] == "deletion")
+        self.assertEqual(deletion["options"]["batch_size"], 8)
+        self.assertLess(len(deletion["curve"]), 8)
+
+    def test_mistakes(self):
+        for arguments, words in [
+            (["--metric", "delation"], "did you mean 'deletion'"),
+            (["--metric", "pointing-game"], "--regions"),
+            (["--set", "deletion:n_stebs=3"], "n_steps"),
+            (["--regions", "1,2,3"], "left,top,right,bottom"),
+            (["--method", "deletion"], "no method 'deletion'"),
+        ]:
+            with self.subTest(arguments):
+                self.assertIn(words, self.evaluate(PHOTO, *arguments, code=2).err)
+        self.assertIn("nothing.png", self.evaluate("nothing.png", code=1).err)
 
 
 class InspectTest(ToolTest):
