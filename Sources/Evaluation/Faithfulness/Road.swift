@@ -1,4 +1,4 @@
-package import Explainers
+internal import Explainers
 internal import Imaging
 internal import Tensors
 
