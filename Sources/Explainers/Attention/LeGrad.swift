@@ -63,7 +63,9 @@ struct LeGrad: Explainer {
             for block in blocks.list {
                 let stream = try Tensor.placeholder(.float32, request.model.shape(of: block.output, feeds))
                 result.append(
-                    Work(head(stream, blocks, Target(.index(0), score: request.target.score, output: request.target.output), request)))
+                    Work(
+                        try head(
+                            stream, blocks, Target(.index(0), score: request.target.score, output: request.target.output), request, range)))
                 var inner = feeds
                 inner[block.input] = stream
                 result.append(
@@ -89,18 +91,20 @@ struct LeGrad: Explainer {
         }
     }
 
-    /// The network's own head, on other tokens than the last block's.
-    private func head(_ tokens: Tensor, _ blocks: Blocks, _ target: Target, _ request: Request) -> Evaluation {
-        Evaluation([blocks.last: tokens], target: target, gradients: [blocks.last], batch: request.batchSize, memory: request.memory)
+    /// The network's own head, on other tokens than the last block's; it may read sizes off the input.
+    private func head(_ tokens: Tensor, _ blocks: Blocks, _ target: Target, _ request: Request, _ range: Range<Int>) throws -> Evaluation {
+        Evaluation(
+            try request.feeds(images: range).merging([blocks.last: tokens]) { $1 }, target: target, gradients: [blocks.last],
+            batch: request.batchSize, memory: request.memory)
     }
 
     /// `ds_l` over the tokens behind a block. Where the mean counts, every token is the mean, so that any head reads it.
     private func headGradient(_ stream: Tensor, _ blocks: Blocks, _ target: Target, _ request: Request, _ range: Range<Int>) throws
         -> Tensor
     {
-        guard takesMean else { return try request.ask(head(stream, blocks, target, request)).gradient(blocks.last) }
+        guard takesMean else { return try request.ask(head(stream, blocks, target, request, range)).gradient(blocks.last) }
         let mean = try LeGrad.overTokens(stream.converted(to: .float32).contiguous(), scale: 1 / Double(max(1, stream.shape[1])))
-        let gradient = try request.ask(head(mean.converted(to: stream.type), blocks, target, request)).gradient(blocks.last)
+        let gradient = try request.ask(head(mean.converted(to: stream.type), blocks, target, request, range)).gradient(blocks.last)
         let total = try LeGrad.overTokens(gradient.converted(to: .float32).contiguous(), scale: 1 / Double(max(1, stream.shape[1])))
         return try total.converted(to: stream.type)
     }
