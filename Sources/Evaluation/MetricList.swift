@@ -1,4 +1,4 @@
-internal import Explainers
+package import Explainers
 package import Runtime
 package import Tensors
 
