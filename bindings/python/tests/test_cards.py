@@ -29,6 +29,8 @@ class Stand:
             settings["target"] %= 10
         if "comparisons" in settings:
             settings["comparisons"] = "2,5"
+        if "sliding_window_shapes" in settings:
+            settings.update(sliding_window_shapes=4, strides=2)
         for option in ("layer", "neuron_layer"):
             if option in settings:
                 names = [self.known(name) for name in settings[option].split(",")]
