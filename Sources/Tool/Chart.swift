@@ -11,6 +11,8 @@ struct Chart {
     let up: String
     let lines: [Line]
 
+    func adding(_ line: Line) -> Chart { Chart(title: title, across: across, up: up, lines: lines + [line]) }
+
     /// Colours that differ for everybody (Okabe and Ito 2008), then dashes.
     private static let colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f"]
     private static let dashes = ["", "6 3", "2 3", "8 3 2 3"]

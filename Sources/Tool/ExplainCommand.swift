@@ -22,6 +22,11 @@ struct ExplainCommand: ParsableCommand {
         completion: .custom { _, _, _ in Method.names + ["all"] })
     var methods: [String] = ["grad-cam"]
     @Option(
+        name: .customLong("metric"),
+        help: "Metrics that judge each map, separated by commas, as deletion,insertion; the page shows their numbers and curves.",
+        completion: .custom { _, _, _ in Method.names(of: "metric") })
+    var metrics: [String] = []
+    @Option(
         name: .customLong("target"),
         help: "Classes to explain, separated by commas: numbers, names, or 'best' (the default).")
     var targets: [String] = []
@@ -64,7 +69,13 @@ struct ExplainCommand: ParsableCommand {
     func run() throws {
         let size = try preparation.sizes()
         let labels = try self.labels.map { try Labels(file: $0) } ?? Labels()
-        let jobs = try Job.chosen(methods, settings, layer: layer)
+        let jobs =
+            try metrics.isEmpty
+            ? (methods: Job.chosen(methods, settings, layer: layer), metrics: [])
+            : Job.chosen(methods, metrics: metrics, settings, layer: layer) { $0.needs.contains("regions") }
+        for metric in jobs.metrics where metric.method.needs.contains("regions") {
+            throw ToolError(usage: "\(metric.method.name) needs to know where the object is: use 'pellucid evaluate --regions'")
+        }
         let targets = try labels.targets(self.targets)
         let photos = try Photo.found(images)
         let model = try self.model.load()
@@ -72,10 +83,10 @@ struct ExplainCommand: ParsableCommand {
         try Files.makeFolder(output)
         let explaining = Explaining(
             model: model, frame: frame, preparation: preparation, labels: labels, targets: targets,
-            jobs: jobs, drawing: drawing,
+            jobs: jobs.methods, metrics: jobs.metrics, drawing: drawing,
             legend: legend, zoom: zoom ?? max(1, (223 + frame.width) / frame.width), folder: output,
             force: force,
-            progress: Progress(total: photos.count * jobs.count * targets.count, isQuiet: quiet),
+            progress: Progress(total: photos.count * jobs.methods.count * targets.count, isQuiet: quiet),
             say: quiet || printing.json ? { _ in } : { print($0) })
         let account = try explaining.explainAll(photos, isSweep: methods.contains("all"))
         try Files.write(Array((account.manifest.rendered + "\n").utf8), to: "\(output)/manifest.json")

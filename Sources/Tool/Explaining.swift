@@ -16,6 +16,8 @@ struct Outcome {
         let manifest: JSON?
         /// A drawing of the method's own, such as a graph.
         let svg: String?
+        /// What the metrics say that were asked.
+        let verdicts: [Verdict]
         let isKept: Bool
     }
 
@@ -33,6 +35,7 @@ struct Outcome {
         case .success(let drawing):
             members += [("seconds", .number(seconds)), ("kept", .bool(drawing.isKept))]
             members += [("files", .object(drawing.files.map { ($0.key, .string($0.name)) }))]
+            if !drawing.verdicts.isEmpty { members.append(("metrics", .array(drawing.verdicts.map(\.json)))) }
         case .failure(let error):
             members += [("error", .string(error.description)), ("applicable", .bool(!isInapplicable))]
         }
@@ -76,6 +79,8 @@ struct Explaining {
     /// nil: the best class of each photo.
     let targets: [Int?]
     let jobs: [Job]
+    /// What judges each map.
+    let metrics: [Job]
     let drawing: [(name: String, value: String)]
     let legend: Bool
     /// How many times larger than the network's input the pictures are.
@@ -160,7 +165,13 @@ struct Explaining {
                 job.method.name, of: model, input: seen.tensor(), target: target, options: job.options,
                 progress: progress)
             let seconds = now() - start
-            let drawing = try write(base, job, explanation, seconds, ranked, settings, seen)
+            let verdicts = try metrics.map { metric in
+                let judgement = try Judgement(
+                    metric.method.name, of: explanation, model: model, input: seen.tensor(), mask: nil, options: metric.options,
+                    progress: progress)
+                return Verdict(metric.method.name, judgement)
+            }
+            let drawing = try write(base, job, explanation, seconds, ranked, verdicts, settings, seen)
             progress.clear()
             say("\(folder)/\(base).png  \(fixed(seconds, 2)) s")
             return Outcome(
@@ -183,7 +194,7 @@ struct Explaining {
     /// Writes picture, map and last the manifest, whose presence says that all is there.
     private func write(
         _ base: String, _ job: Job, _ explanation: Explanation, _ seconds: Double, _ target: Ranked?,
-        _ settings: JSON, _ seen: Seen
+        _ verdicts: [Verdict], _ settings: JSON, _ seen: Seen
     ) throws -> Outcome.Drawing {
         let map = try explanation.map()
         let words = target.map { "\(job.method.name): \(labels.short($0.index))" } ?? job.method.name
@@ -199,7 +210,8 @@ struct Explaining {
             ("schema", .integer(1)), ("image", seen.source), ("settings", settings),
             ("top", .array(seen.ranked.map { $0.json(labels) })),
             ("target", target?.json(labels) ?? .null), ("seconds", .number(seconds)),
-            ("files", .object(files.map { ($0.0, .string($0.1)) })), ("explanation", manifest ?? .null),
+            ("files", .object(files.map { ($0.0, .string($0.1)) })), ("metrics", .array(verdicts.map(\.json))),
+            ("explanation", manifest ?? .null),
         ])
         try Files.write(picture.file(), to: "\(folder)/\(base).png")
         try Files.write(NumpyArray(map.floats(), map.shape).file, to: "\(folder)/\(base).npy")
@@ -208,7 +220,7 @@ struct Explaining {
         let plain = legend ? try seen.view.overlaid(with: map, options: drawing) : picture
         return Outcome.Drawing(
             files: files, picture: try plain.file("jpeg"), manifest: manifest, svg: texts.first { $0.kind == "svg" }?.text,
-            isKept: false)
+            verdicts: verdicts, isKept: false)
     }
 
     /// What an earlier run left for the same image and settings, if all of it is there and sound.
@@ -228,7 +240,8 @@ struct Explaining {
         let drawn = Outcome.Drawing(
             files: files,
             picture: try seen.view.overlaid(with: map, options: drawing).file("jpeg"),
-            manifest: account["explanation"], svg: svg, isKept: true)
+            manifest: account["explanation"], svg: svg, verdicts: account["metrics"]?.items.compactMap(Verdict.init) ?? [],
+            isKept: true)
         return Outcome(
             method: job.method, target: account["target"].flatMap(Ranked.init),
             seconds: account["seconds"]?.double ?? 0, result: .success(drawn))
@@ -254,6 +267,7 @@ struct Explaining {
         let own: [(key: String, value: JSON)] = [
             ("method", .string(job.method.name)), ("options", options),
             ("target", target.map { .integer($0) } ?? .string("best")),
+            ("metrics", .array(metrics.map { .array([.string($0.method.name)] + $0.options.map { .string("\($0.name)=\($0.value)") }) })),
         ]
         return .object(settings.members + own)
     }

@@ -1,5 +1,36 @@
 import CPellucid
 
+/// A metric's verdict on one map, as it is kept beside it.
+struct Verdict {
+    let metric: String
+    let value: Double
+    /// Shares of the image that are replaced, and the score there; empty for metrics without a curve.
+    let fractions: [Double]
+    let curve: [Double]
+
+    init(_ metric: String, _ judgement: Judgement) {
+        self.metric = metric
+        value = judgement.number("value") ?? .nan
+        fractions = judgement.numbers("fractions") ?? []
+        curve = judgement.numbers("curve") ?? []
+    }
+
+    init?(_ json: JSON) {
+        guard let metric = json["metric"]?.text, let value = json["value"]?.double else { return nil }
+        self.metric = metric
+        self.value = value
+        fractions = json["fractions"]?.items.compactMap(\.double) ?? []
+        curve = json["curve"]?.items.compactMap(\.double) ?? []
+    }
+
+    var json: JSON {
+        .object([
+            ("metric", .string(metric)), ("value", .number(value)),
+            ("fractions", .array(fractions.map { .number($0) })), ("curve", .array(curve.map { .number($0) })),
+        ])
+    }
+}
+
 /// What a metric says of an explanation.
 final class Judgement {
     private let handle: OpaquePointer

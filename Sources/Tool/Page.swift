@@ -81,6 +81,7 @@ struct Page {
             </div>
             <div class="grid">
             \(report.outcomes.filter { !$0.isInapplicable }.map { card($0, report) }.joined(separator: "\n"))
+            \(curves(report))
             \(self.skipped(skipped))
             </div>
             </section>

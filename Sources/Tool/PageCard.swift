@@ -17,10 +17,42 @@ extension Page {
                 \(drawing.svg.map { self.drawing($0, method, subject) } ?? "")
                 \(title)
                 <p><span>\(escaped(method.family))</span> <span class="time">\(fixed(outcome.seconds, 2)) s</span></p>
+                \(numbers(drawing.verdicts))
                 \(details(drawing.manifest, method))
                 </article>
                 """
         }
+    }
+
+    private func numbers(_ verdicts: [Verdict]) -> String {
+        guard !verdicts.isEmpty else { return "" }
+        let items = verdicts.map { "<dt>\(escaped($0.metric))</dt><dd>\(fixed($0.value, 3))</dd>" }
+        return "<dl class=\"numbers\">\(items.joined())</dl>"
+    }
+
+    /// The curves of one photo's maps by each metric that has one, a picture for each metric and class.
+    func curves(_ report: Report) -> String {
+        var charts: [(key: String, target: Int?, chart: Chart)] = []
+        for outcome in report.outcomes {
+            guard case .success(let drawing) = outcome.result else { continue }
+            for verdict in drawing.verdicts where verdict.curve.count > 1 {
+                let name = report.hasSeveralTargets ? outcome.target.map { ", \(labels.short($0.index))" } ?? "" : ""
+                let key = verdict.metric + name
+                let line = Chart.Line(name: "\(outcome.method.name) \(fixed(verdict.value, 3))", x: verdict.fractions, y: verdict.curve)
+                if let index = charts.firstIndex(where: { $0.key == key }) {
+                    charts[index].chart = charts[index].chart.adding(line)
+                } else {
+                    charts.append((key, outcome.target?.index, Chart(title: key, across: "share of the image", up: "score", lines: [line])))
+                }
+            }
+        }
+        guard !charts.isEmpty else { return "" }
+        let pictures = charts.map { key, target, chart in
+            """
+            <article class="curve"\(target.map { " data-class=\"\($0)\"" } ?? "")><img src="\(Page.uri(Array(chart.svg.utf8), "svg+xml"))" alt="\(escaped("\(key): " + chart.lines.map(\.name).joined(separator: ", ")))"></article>
+            """
+        }
+        return pictures.joined(separator: "\n")
     }
 
     static func uri(_ bytes: [UInt8], _ type: String = "jpeg") -> String { "data:image/\(type);base64,\(base64(bytes))" }

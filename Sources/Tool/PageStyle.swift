@@ -38,6 +38,9 @@ extension Page {
         .lens img { display: block; width: 100%; height: 100%; object-fit: contain; opacity: var(--colours, 1); transition: opacity .15s }
         .drawing { background: #fff; display: block; max-height: 80vh; object-fit: contain; padding: .5rem !important; width: 100% }
         .wide { grid-column: 1 / -1 }
+        .numbers { color: var(--soft); font-size: .82rem; font-variant-numeric: tabular-nums; grid-template-columns: 1fr auto; margin: 0 }
+        .curve { grid-column: span 2; padding: .4rem }
+        .curve img { display: block; width: 100%; height: auto }
         .wide .picture { float: left; margin-right: .8rem; width: 200px }
         .wide::after { clear: both; content: ""; display: block }
         ol { list-style: none; padding: 0; margin-top: .8rem; font-size: .88rem }

@@ -411,7 +411,7 @@ class ExplainTest(ToolTest):
             self.assertEqual(np.load(f"{base}.npy").dtype, np.float32)
             account = json.loads(Path(f"{base}.json").read_text())
             self.assertEqual(
-                set(account), {"schema", "image", "settings", "top", "target", "seconds", "files", "explanation"}
+                set(account), {"schema", "image", "settings", "top", "target", "seconds", "files", "metrics", "explanation"}
             )
             self.assertEqual(account["explanation"]["method"], method)
             self.assertEqual(account["target"]["index"], account["top"][0]["index"])
