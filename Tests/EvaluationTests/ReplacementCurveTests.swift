@@ -190,4 +190,14 @@ import Testing
         #expect(info.range.contains("...") && !info.cost.isEmpty && !info.undefined.isEmpty && !info.needs.isEmpty)
         #expect(info.method.parameters.allSatisfy { !$0.help.isEmpty })
     }
+
+    /// The page has a section for each metric that says what its data say.
+    @Test(arguments: MetricList.metrics.map { $0.info.method.name }) func everyMetricIsDescribed(_ name: String) throws {
+        let page = GoldenModel.home.deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("docs/metrics.md")
+        let sections = try String(contentsOf: page, encoding: .utf8).components(separatedBy: "\n## ")
+        let section = try #require(sections.first { $0.hasPrefix("\(name)\n") }, "docs/metrics.md has no section on \(name)")
+        let info = try MetricList.find(name).info, words = section.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        #expect(words.contains(info.direction == .higher ? "Higher is better; " : "Lower is better; "))
+        #expect(words.contains(info.range) && words.contains("ost") && words.lowercased().contains("undefined") || name == "insertion")
+    }
 }
