@@ -11,6 +11,7 @@ SWIFT ?= swift
 PYTHON ?= $(shell for p in python3 /usr/bin/python3; do $$p -c 'import numpy' 2> /dev/null && { echo $$p; exit; }; done; echo python3)
 MODEL := Tests/Fixtures/models/efficientnet_lite0.onnx
 PHOTOS := $(addprefix Tests/Fixtures/images/,chelsea.png space_shuttle.jpg squirrel_cls.jpg)
+DEMO_METHODS := cam,grad-cam,layer-cam,eigen-cam,saliency,smoothgrad,integrated-gradients,guided-grad-cam,lrp,occlusion,rise,i-gos++,sag
 C_SOURCES = $(shell find include Sources Tests docs -name '*.[ch]' -o -name '*.cpp' -o -name '*.inc' | grep -v '\.pb\.')
 
 # sed that fills in a template's places, relative to the folder it will lie in: an installed tree may be moved.
@@ -22,9 +23,10 @@ relocatable = sed 's|@VERSION@|$(VERSION)|; s|@PREFIX@|$(shell realpath -m --rel
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-demo: build ## explain three photos by every method and say where the pictures are
+demo: build ## explain three photos by many methods, judge them, and say where the pictures are
 	@mkdir -p demo
-	build/pellucid explain $(MODEL) $(PHOTOS) --method all --preset lite \
+	build/pellucid explain $(MODEL) $(PHOTOS) --method $(DEMO_METHODS) --metric deletion,insertion \
+	    --set rise:n_samples=1000 --set i-gos++:fast=true --set deletion:n_steps=25 --set insertion:n_steps=25 --preset lite \
 	    --labels Tests/Fixtures/imagenet_classes.txt --output demo
 	@echo "Open file://$(CURDIR)/demo/index.html"
 
