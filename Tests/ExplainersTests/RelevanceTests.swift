@@ -153,6 +153,25 @@ import Testing
         #expect(try sum("signal", "gate") == 0)
     }
 
+    /// A unit of an inner layer in place of the class: its activation is what is handed down.
+    @Test func unitsOfInnerLayers() throws {
+        let settings = Self.everywhere.merging([
+            "neuron_layer": .text("sum"), "unit": .text("2,1,3"), "select": .text("neuron"),
+        ]) { $1 }
+        let relevance = try explained("lrp", plain, x, settings), sum = try relevance.sums
+        let activation = try plain.evaluate(Evaluation(["input": x], wanted: ["sum"]), Control()).value("sum").doubles()
+        for image in 0..<2 { #expect(abs(sum[image] - activation[((image * 6 + 2) * 4 + 1) * 4 + 3]) < 1e-5) }
+        let contributions = try explained("deep-lift", plain, x, settings.filter { !Self.everywhere.keys.contains($0.key) })
+        #expect(try difference(contributions.map, relevance.map) < 1e-4)
+    }
+
+    @Test func noiseOfNoStrengthChangesNothing() throws {
+        for method in ["lrp", "rect-grad", "deep-lift"] {
+            let smooth = try explained(method, plain, x, ["smooth_samples": .integer(3), "noise": .real(0)])
+            #expect(try difference(smooth.map, explained(method, plain, x).map) < 1e-5, "\(method)")
+        }
+    }
+
     // MARK: Excitation backpropagation
 
     @Test func probabilitiesAddUpToOne() throws {
@@ -204,6 +223,18 @@ import Testing
         }
         #expect(kept == kept.sorted(by: >))
         #expect(kept.first ?? 0 > 0 && kept.last == 0)
+    }
+
+    /// Quantised networks carry levels, and numbers of more than one precision.
+    @Test(arguments: DeployedTests.entries.filter { $0.case == "cnn" || $0.case == "residual" })
+    func deployedNetworks(_ entry: DeployedTests.Entry) throws {
+        let golden = try GoldenCase(entry.case), x = try golden.tensor("x")
+        let model = try Model(
+            path: GoldenCase.home.appendingPathComponent("deployed/\(entry.file)").path, runtime: try Runtime(), options: Options())
+        for method in ["lrp", "excitation-backprop", "rect-grad", "deep-lift"] {
+            let map = try explained(method, model, x).map.doubles()
+            #expect(map.allSatisfy(\.isFinite) && map.contains { $0 != 0 }, "\(method)")
+        }
     }
 
     // MARK: All of them

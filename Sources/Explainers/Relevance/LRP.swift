@@ -65,6 +65,10 @@ struct LRP: GradientMethod {
         findings.chosen["composite"] = .string(composite.rawValue)
         if place != request.input { findings.chosen["layer"] = .string(place) }
         try findings.noteGaps(sums: Maps.sums(relevance), expected: outcome.scores)
+        let isAbsorbed = zip(try Maps.sums(relevance), outcome.scores).contains { $0.magnitude < 0.01 * $1.magnitude }
+        if isAbsorbed, try settings.choice("bias") == "absorb" {
+            findings.warnings.append("biases absorbed 99 % of an image's score on the way down: try bias=ignore, or composite=epsilon")
+        }
         return findings
     }
 

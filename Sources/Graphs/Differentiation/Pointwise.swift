@@ -8,7 +8,9 @@ enum Pointwise {
     ]
 
     /// Those that only scale, or change the type.
-    static let carriers: Set<String> = ["Identity", "Neg", "Cast", "Dropout", "QuantizeLinear", "DequantizeLinear"]
+    static let carriers: Set<String> = [
+        "Identity", "Neg", "Cast", "Dropout", "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear",
+    ]
 
     /// Operators of two inputs that act element by element.
     static let arithmetic: Set<String> = ["Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "PRelu"]

@@ -122,8 +122,13 @@ struct RelevanceAssignment {
     /// All relevance to one input.
     static func pass(to index: Int) -> Operator.VJP {
         { g, node, arriving in
-            guard let relevance = arriving.first ?? nil else { return [] }
-            return node.inputs.indices.map { $0 == index ? relevance : nil }
+            guard let relevance = arriving.first ?? nil, let input = node.inputs.indices.contains(index) ? node.inputs[index] : nil else {
+                return []
+            }
+            // Networks change their precision on the way, as quantised ones do.
+            let isReal = g.graph[input].type?.element.isFloat ?? false
+            let carried = try isReal ? g.cast(relevance, like: input) : relevance
+            return node.inputs.indices.map { $0 == index ? carried : nil }
         }
     }
 
