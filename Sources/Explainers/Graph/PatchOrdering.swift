@@ -6,6 +6,10 @@ internal import Tensors
 struct PatchOrdering {
     /// How patches are ranked.
     enum Kind: String, CaseIterable, Sendable {
+        /// I-GOS where the network has gradients, else single patches.
+        case auto
+        /// How much of a patch a quick I-GOS mask takes away.
+        case igos = "i-gos"
         /// What a patch alone gives, plus what the image loses without it.
         case patch
         /// What a patch alone gives.
@@ -20,10 +24,29 @@ struct PatchOrdering {
     /// Patches, the most important first; equal ones in raster order.
     var order: [Int] { values.indices.sorted { values[$0] != values[$1] ? values[$0] > values[$1] : $0 < $1 } }
 
-    init(values: [Double]) { self.values = values }
+    private init(values: [Double], _ kind: Kind) {
+        self.values = values
+        self.kind = kind
+    }
+
+    /// The kind that was used in the end.
+    private(set) var kind = Kind.patch
+
+    /// As `kind` says.
+    init(_ kind: Kind, image: Int, _ scores: PatchScores, _ grid: PatchGrid, _ mask: QuickMask) throws {
+        guard kind == .auto || kind == .igos else {
+            try self.init(kind, scores, grid)
+            return
+        }
+        do {
+            try self.init(values: mask.values(image, grid), .igos)
+        } catch let failure as Failure where kind == .auto && failure.kind == .unsupported {
+            try self.init(.patch, scores, grid)
+        }
+    }
 
     /// From scores of single patches.
-    init(_ kind: Kind, _ scores: PatchScores, _ grid: PatchGrid) throws {
+    private init(_ kind: Kind, _ scores: PatchScores, _ grid: PatchGrid) throws {
         let whole = PatchSet.all(grid.count)
         let alone = (0..<grid.count).map { PatchSet([$0]) }, without = (0..<grid.count).map { whole.removing($0) }
         try scores.need((kind != .deletion ? alone : []) + (kind != .insertion ? without : []))
@@ -32,6 +55,7 @@ struct PatchOrdering {
             let loss = kind == .insertion ? 0 : scores.full - scores.probability(without[patch])
             return gain + loss
         }
+        self.kind = kind
     }
 
     /// From a map of one image, larger = more important, averaged over the patches where it is finer than the grid.
@@ -56,7 +80,4 @@ struct PatchOrdering {
         }
         guard values.allSatisfy(\.isFinite) else { throw Failure.invalid("option 'ordering_map' has NaN or infinite elements") }
     }
-
-    /// Evaluations that a kind takes at most.
-    static func cost(_ kind: Kind, cells: Int) -> Int { kind == .patch ? 2 * cells : cells }
 }

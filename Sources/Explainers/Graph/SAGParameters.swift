@@ -27,8 +27,8 @@ struct SAGParameters {
             "what hidden patches show: a number, one per channel, a tensor, zero, mean, min, blur, noise, black; default: black (the released code's) where input_mean says what black is, else min"
         ),
         Parameter(
-            "ordering", .choice(PatchOrdering.Kind.allCases.map(\.rawValue)), default: PatchOrdering.Kind.patch.rawValue,
-            "which patches are tried first: patch (what each alone gives plus what the image loses without it), insertion, deletion (one of the two)"
+            "ordering", .choice(PatchOrdering.Kind.allCases.map(\.rawValue)), default: PatchOrdering.Kind.auto.rawValue,
+            "which patches are tried first: i-gos (what a quick mask at the grid's size takes away, the released code's), patch (what each alone gives plus what the image loses without it), insertion, deletion (one of the two); auto: i-gos where the network has gradients, else patch"
         ),
         Parameter("ordering_map", .tensor, "a map, larger = tried first, in place of ordering: as fine as the grid or finer"),
         Parameter(
@@ -109,7 +109,7 @@ struct SAGParameters {
         maxSubsets = try settings.integer("max_subsets", or: 4000)
         roots = try settings.integer("num_roots", or: 3)
         overlap = try settings.integer("overlap_threshold", or: 1)
-        orderingKind = PatchOrdering.Kind(rawValue: try settings.choice("ordering")) ?? .patch
+        orderingKind = PatchOrdering.Kind(rawValue: try settings.choice("ordering")) ?? .auto
         orderingMap = try settings.tensor("ordering_map")
         style = try settings.flag("draw") ? DrawingStyle(settings) : nil
     }
@@ -137,10 +137,13 @@ struct SAGParameters {
     func usualBaseline(_ settings: Settings) throws -> String { try settings.numbers("input_mean") == nil ? "min" : "black" }
 
     /// The order of the patches, and the values behind it.
-    func ordering(_ image: Int, _ scores: PatchScores, _ grid: PatchGrid) throws -> PatchOrdering {
+    func ordering(_ image: Int, _ scores: PatchScores, _ grid: PatchGrid, _ mask: QuickMask) throws -> PatchOrdering {
         if let orderingMap { return try PatchOrdering(map: orderingMap, image: image, grid) }
-        return try PatchOrdering(orderingKind, scores, grid)
+        return try PatchOrdering(orderingKind, image: image, scores, grid, mask)
     }
+
+    /// Whether a quick mask may be made.
+    var mayUseMask: Bool { orderingMap == nil && (orderingKind == .auto || orderingKind == .igos) }
 
     /// The sets that become roots of the graph, in order.
     func diverse(_ sets: [PatchSet], _ scores: PatchScores) -> (roots: [PatchSet], isCut: Bool) {

@@ -27,6 +27,7 @@ struct StructuredAttentionGraph: Explainer {
         let usual = try parameters.usualBaseline(settings)
         let baseline = try Baseline.tensor(settings, like: request.x, seed: request.seed, default: usual)
         let stage = SAGProgress(request)
+        let mask = QuickMask(request: request, settings: settings, target: target, baseline: baseline, layout: layout)
         let found = try (0..<request.images).map { image in
             let images = try PatchImages(request, image: image, target: target, baseline: baseline, grid: grid, layout: layout)
             let whole = try parameters.rule.requiresTop ? images.checkedTop() : request.scores[image]
@@ -34,22 +35,25 @@ struct StructuredAttentionGraph: Explainer {
                 try stage.advance(image, by: sets.count)
                 return try images.scores(sets, ranks: parameters.rule.requiresTop)
             }
-            return try explain(image, scores, grid, request)
+            return try explain(image, scores, grid, request, mask)
         }
         let classes = try found.indices.map { try PatchImages.explainedClass(request, $0, target) }
         var findings = try SAGReport(
             found: found, grid: grid, classes: classes, style: parameters.style, x: request.x, layout: layout
         ).findings()
         if try settings.text("baseline") == nil { findings.chosen["baseline"] = .string(usual) }
+        if parameters.mayUseMask { findings.chosen["ordering"] = found.first.map { .string($0.ordering.kind.rawValue) } }
         return findings
     }
 
-    private func explain(_ image: Int, _ scores: PatchScores, _ grid: PatchGrid, _ request: Request) throws -> SAGFindings {
+    private func explain(
+        _ image: Int, _ scores: PatchScores, _ grid: PatchGrid, _ request: Request, _ mask: QuickMask
+    ) throws -> SAGFindings {
         func isStop(_ error: any Error) -> Bool {
             guard let failure = error as? Failure else { return error is PatchScores.Exhausted }
             return request.canStop(failure)
         }
-        let ordering = try parameters.ordering(image, scores, grid)
+        let ordering = try parameters.ordering(image, scores, grid, mask)
         var search = SufficientSets(scores, parameters.rule, order: ordering.order, parameters.search)
         var warnings: [String] = []
         do {
@@ -76,7 +80,8 @@ struct StructuredAttentionGraph: Explainer {
     func work(_ request: Request) throws -> [Work] {
         let layout = try ImageLayout(request, settings)
         let most = try parameters.most(PatchGrid(settings, layout))
-        return try [request.work()] + request.work(versions: most, chunk: request.chunk(of: most), gradient: false)
+        let search = try request.work(versions: most, chunk: request.chunk(of: most), gradient: false)
+        return try [request.work()] + search + (parameters.mayUseMask ? QuickMask.work(request) : [])
     }
 }
 
