@@ -140,6 +140,12 @@ struct Explaining {
             photo: photo, picture: try view.file("jpeg"), ranked: seen.ranked, outcomes: outcomes)
     }
 
+    /// The class's name for methods that write it above drawings of their own.
+    private func title(_ method: Method, _ target: Ranked?) -> [(name: String, value: String)] {
+        guard let target, method.knows("title") else { return [] }
+        return [("title", labels.short(target.index))]
+    }
+
     /// One job for one target, or what was made of it before.
     private func explain(_ job: Job, _ target: Int?, _ seen: Seen) throws -> Outcome {
         try Interrupt.check()
@@ -162,7 +168,8 @@ struct Explaining {
                     ? Ranked(index: index, probability: prediction?.probabilities[index] ?? 0) : nil
             }
             let explanation = try Explanation(
-                job.method.name, of: model, input: seen.tensor(), target: target, options: job.options,
+                job.method.name, of: model, input: seen.tensor(), target: target,
+                options: job.options + title(job.method, ranked), picture: job.method.knows("picture") ? seen.view.tensor : nil,
                 progress: progress)
             let seconds = now() - start
             let verdicts = try metrics.map { metric in

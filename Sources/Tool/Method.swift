@@ -91,9 +91,10 @@ final class Explanation {
 
     init(
         _ method: String, of model: Model, input: Tensor, target: Int?,
-        options: [(name: String, value: String)], progress: Progress?
+        options: [(name: String, value: String)], picture: Tensor? = nil, progress: Progress?
     ) throws {
         let options = try Options(options)
+        if let picture { try check(pellucid_options_set_tensor(options.handle, "picture", picture.handle)) }
         var wanted = pellucid_target()
         wanted.struct_size = MemoryLayout<pellucid_target>.size
         wanted.kind = Int32(target == nil ? PELLUCID_TARGET_ARGMAX : PELLUCID_TARGET_CLASS)
