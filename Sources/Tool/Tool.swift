@@ -12,7 +12,8 @@ struct Tool: ParsableCommand {
             """,
         version: Library.version,
         subcommands: [
-            InspectCommand.self, RunCommand.self, ExplainCommand.self, EvaluateCommand.self, MethodsCommand.self,
+            InspectCommand.self, RunCommand.self, ExplainCommand.self, EvaluateCommand.self, StudyCommand.self,
+            MethodsCommand.self,
             BackendsCommand.self, VersionCommand.self,
         ])
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Runs the command line as people, scripts and terminals do."""
 
+import csv
 import html.parser
 import json
 import os
@@ -84,7 +85,7 @@ class GeneralTest(ToolTest):
 
     def test_help_names_every_command(self):
         text = self.tool("--help").out
-        for command in ["inspect", "run", "explain", "methods", "backends", "version"]:
+        for command in ["inspect", "run", "explain", "study", "methods", "backends", "version"]:
             self.assertIn(command, text)
             self.assertIn("USAGE: pellucid " + command, self.tool(command, "--help").out)
 
@@ -518,6 +519,80 @@ class ExplainTest(ToolTest):
         arguments = ["explain", model, PHOTO, "--preset", "unit", "--output", "out"]
         self.assertIn("cam is not for this model", self.tool(*arguments, "--method", "all").out)
         self.tool(*arguments, "--method", "cam", code=1)
+
+
+class StudyTest(ToolTest):
+    MODELS = ["--model", f"cnn={SMALL}", "--model", f"vit={FIXTURES / 'models' / 'fashion_vit_tiny.onnx'}"]
+    CHEAP = ["--method", "saliency", "--set", "saliency:abs=true", "--set", "sag:grid=4", "--preset", "unit", "--steps", "4"]
+
+    def study(self, *arguments, **options):
+        return self.tool("study", "photos", *self.MODELS, *self.CHEAP, "--output", "out", *arguments, **options)
+
+    def table(self, name):
+        with open(self.folder / "out" / name, newline="") as file:
+            return list(csv.DictReader(file))
+
+    def test_tables_and_plots(self):
+        self.photos("a.png", "inner/b.jpg")
+        found = json.loads(self.study("--json").out)
+        self.assertEqual(found["models"], ["cnn", "vit"])
+        for i in range(2):
+            self.assertEqual(found["normalised"][i][i], 1)
+            for j in range(2):
+                self.assertAlmostEqual(found["normalised"][i][j], found["crossing"][i][j] / found["crossing"][j][j])
+        images = self.table("images.csv")
+        self.assertEqual([(row["image"], row["model"]) for row in images], [
+            (f"photos/{name}", model) for name in ["a.png", "inner/b.jpg"] for model in ["cnn", "vit"]
+        ])
+        for row, model in zip(self.table("counting.csv"), ["cnn", "vit"]):
+            own = [float(image["minimal_sets"]) for image in images if image["model"] == model]
+            self.assertAlmostEqual(float(row["minimal_sets"]), sum(own) / len(own))
+            counts = [float(row[f"above_{level}"]) for level in (0.8, 0.7, 0.6, 0.5)]
+            self.assertEqual(counts, sorted(counts))
+        for name, model in [("cnn", "cnn"), ("vit", "vit")]:
+            areas = [float(row[f"shown_to_{model}"]) for row in images if row["model"] == name]
+            self.assertAlmostEqual(found["crossing"][found["models"].index(name)][found["models"].index(model)], sum(areas) / len(areas))
+        for plot in ["crossing.svg", "landscape.svg"]:
+            root = xml.etree.ElementTree.parse(self.folder / "out" / plot).getroot()
+            self.assertTrue({"cnn", "vit"} <= {text.text for text in root.iter("{http://www.w3.org/2000/svg}text")})
+
+    def test_the_order_of_models_only_orders_the_results(self):
+        self.photos("a.png")
+        one = json.loads(self.study("--json").out)
+        models = self.MODELS[2:] + self.MODELS[:2]
+        two = json.loads(self.tool("study", "photos", *models, *self.CHEAP, "--output", "again", "--json").out)
+        for key in ["crossing", "normalised"]:
+            self.assertEqual(np.array(two[key])[::-1, ::-1].tolist(), one[key])
+        self.assertEqual(two["counting"][::-1], one["counting"])
+
+    def test_what_is_done_is_kept(self):
+        self.photos("a.png", "b.jpg")
+        first = self.study("--json").out
+        stamps = {name: (self.folder / "out" / name).stat().st_mtime_ns for name in self.files() if "." in name.split("/")[-1].removesuffix(".json")}
+        kept = [name for name in stamps if name.startswith(("a.", "b."))]
+        self.assertEqual(len(kept), 8)
+        self.assertEqual(self.study("--json").out, first)
+        for name in kept:
+            self.assertEqual((self.folder / "out" / name).stat().st_mtime_ns, stamps[name], name)
+        (self.folder / "out" / "a.vit.json").write_text("{broken")
+        self.assertEqual(self.study("--json").out, first)
+        other = json.loads(self.study("--json", "--target", "3").out)
+        self.assertNotEqual(other["crossing"], json.loads(first)["crossing"])
+
+    def test_one_part_alone(self):
+        self.photos("a.png")
+        found = json.loads(self.study("--part", "counting", "--json").out)
+        self.assertNotIn("crossing", found)
+        self.assertNotIn("crossing.csv", self.files())
+
+    def test_misuse(self):
+        self.photos("a.png")
+        twice = ["study", "photos", "--model", SMALL, "--model", SMALL]
+        self.assertIn("NAME=FILE", self.tool(*twice, code=2).err)
+        self.assertIn("--preset-of", self.study("--preset-of", "cnm=lite", code=2).err)
+        self.assertIn("--model is needed", self.tool("study", "photos", code=2).err)
+        unlike = ["study", "photos", "--model", SMALL, "--model", LARGE, "--method", "saliency", "--output", "out"]
+        self.assertIn("cannot be compared", self.tool(*unlike, code=1).err)
 
 
 class InterruptTest(ToolTest):
