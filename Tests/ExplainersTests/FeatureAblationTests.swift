@@ -120,6 +120,23 @@ import Testing
         #expect(abs(try inside() - 5) < 2e-3)
     }
 
+    @Test func superpixelsAreFeatures() throws {
+        // Two plain halves are two segments, or cut along their border into more; each falls by its own sum.
+        let left = (0..<200).map { $0 % 20 < 8 }, values = (0..<400).map { left[$0 % 200] ? Float(0.1) : Float(0.9) }
+        let model = try TinyNetwork.linear([2, 10, 20], weights: [[Float](repeating: 1, count: 400)])
+        let x = try Tensor(values, [1, 2, 10, 20])
+        let result = try explain(model, ["x": x], ["segments": .integer(2)])
+        let map = try #require(result.tensors["map"]).array(Float.self)
+        let falls = try #require(result.tensors["feature_attributions"]).array(Float.self)
+        #expect((2...8).contains(falls.count))
+        #expect(abs(falls.reduce(0, +) - values.reduce(0, +)) < 1e-3)
+        // Both channels of a pixel belong to one segment.
+        #expect(Array(map[..<200]) == Array(map[200...]))
+        #expect(message(model, ["x": x], ["segments": .integer(2), "feature_mask": .tensor(x)]).contains("without feature_mask"))
+        let rows = try TinyNetwork.linear([12], weights: [w, v])
+        #expect(message(rows, ["x": try self.rows()], ["segments": .integer(2)]).contains("expected images"))
+    }
+
     @Test func badMasksAreNamed() throws {
         let model = try TinyNetwork.linear([12], weights: [w, v]), x = try rows()
         #expect(message(model, ["x": x], ["feature_mask": .tensor(try Tensor([1, 2] as [Int64]))]).contains("expected 2x12"))

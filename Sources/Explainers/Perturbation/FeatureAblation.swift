@@ -1,4 +1,5 @@
 internal import Graphs
+internal import Imaging
 internal import Runtime
 internal import Tensors
 
@@ -18,6 +19,9 @@ struct FeatureAblation: Explainer {
                 "whole numbers, of the input's shape (or of one image, or broadcast to it): elements with the same number are one feature; default: each element is one"
             ),
             Parameter(
+                "segments", .integer(0...1_000_000), default: "0",
+                "about so many superpixels of each image (SLIC) are its features, in place of feature_mask; 0: none"),
+            Parameter(
                 "inputs", .text,
                 "several inputs, by name and separated by commas, or all: their elements are counted one input behind the other, and feature_mask is images x all these elements (or one image's); equal numbers in different inputs are one feature; default: the input alone"
             ),
@@ -29,7 +33,7 @@ struct FeatureAblation: Explainer {
 
     func explain(_ request: Request) throws -> Findings {
         let inputs = try inputs(request)
-        let features = try Features(settings.tensor("feature_mask"), request, inputs)
+        let features = try Features(try mask(request, inputs), request, inputs)
         let ablation = try RegionAblation(request, settings, inputs: inputs)
         let outcomes = try ablation("features", features.regions)
         let maps = try Maps.stack(outcomes.maps)
@@ -52,8 +56,26 @@ struct FeatureAblation: Explainer {
 
     func work(_ request: Request) throws -> [Work] {
         let inputs = try inputs(request)
-        let features = try Features(settings.tensor("feature_mask"), request, inputs)
+        let features = try Features(try mask(request, inputs), request, inputs)
         return try RegionAblation(request, settings, inputs: inputs).work(features.regions)
+    }
+
+    /// The option's, or the superpixels of every image in the input's shape.
+    private func mask(_ request: Request, _ inputs: [String]) throws -> Tensor? {
+        let segments = try settings.integer("segments", or: 0), given = try settings.tensor("feature_mask")
+        guard segments > 0 else { return given }
+        guard given == nil, inputs.count == 1 else {
+            throw Failure.invalid("option 'segments': superpixels are features of one input, without feature_mask")
+        }
+        let layout = try ImageLayout(request, settings)
+        let planes = try (0..<request.images).map { image in
+            let picture = try layout.planes(request.x.sliced(0, image..<(image + 1))).reshaped([
+                layout.channels, layout.height, layout.width,
+            ])
+            let labels = try SLIC(segments: segments)(picture) { try request.control.poll(0) }.tensor.converted(to: .float32)
+            return try labels.broadcast(to: [1, layout.channels, layout.height, layout.width]).contiguous()
+        }
+        return try layout.images(try Maps.stack(planes), .float32)
     }
 
     private func inputs(_ request: Request) throws -> [String] {
