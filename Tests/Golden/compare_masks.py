@@ -12,6 +12,7 @@ steps. Lower is better for deletion, higher for insertion. Photos that are done 
 """
 
 import argparse
+import hashlib
 import json
 import os
 import pathlib
@@ -35,12 +36,14 @@ METHODS = {
     "i-gos": ("i-gos", MASKS),
     "i-gos+": ("i-gos+", MASKS),
     "i-gos++": ("i-gos++", MASKS),
-    "i-gos++ end": ("i-gos++", dict(MASKS, line_search_objective="end_point")),
+    "i-gos fast": ("i-gos", dict(MASKS, fast=True)),
+    "i-gos++ end_point": ("i-gos++", dict(MASKS, line_search_objective="end_point")),
     "i-gos++ warm": ("i-gos++", dict(MASKS, warm_start=True)),
     "i-gos++ fast": ("i-gos++", dict(MASKS, fast=True)),
+    "i-gos++ fast 10": ("i-gos++", dict(MASKS, fast=True, ig_steps=10)),
+    "i-gos++ fast 5": ("i-gos++", dict(MASKS, fast=True, ig_steps=5)),
     "i-gos++ nag": ("i-gos++", dict(MASKS, optimizer="nag")),
-    "i-gos fast": ("i-gos", dict(MASKS, fast=True)),
-    "i-gos nag": ("i-gos", dict(MASKS, optimizer="nag")),
+    "i-gos++ nag 5": ("i-gos++", dict(MASKS, optimizer="nag", ig_steps=5)),
 }
 
 
@@ -151,7 +154,8 @@ def main():
     rows = json.loads(out.read_text()) if out.exists() else {}
     model = pellucid.load(arguments.model)
     used = 0
-    for path in sorted(pathlib.Path(arguments.folder).iterdir()):
+    # In an order that has nothing to do with what the photos show, so that the first ones stand for all.
+    for path in sorted(pathlib.Path(arguments.folder).iterdir(), key=lambda path: hashlib.sha256(path.name.encode()).hexdigest()):
         x = photo(path)
         logits = np.asarray(model.run(x)).reshape(-1)
         target = int(logits.argmax())
