@@ -54,6 +54,7 @@ import Testing
 
     private static let planted: [String: Options.Entry] = [
         "grid": .text("3"), "patch_mask": .text("hard"), "baseline": .real(0), "num_successors": .integer(0),
+        "draw": .integer(0),
     ]
 
     private func explain(
@@ -120,7 +121,9 @@ import Testing
     @Test(arguments: ["cnn", "vit", "residual"]) func everyRootIsMinimalAndEveryScoreComesOutAgain(_ network: String) throws {
         let golden = try GoldenCase(network), model = try golden.model(), x = try golden.tensor("x")
         var options = Options()
-        for (name, value) in ["grid": "4", "baseline": "0", "num_roots": "5", "max_children": "0"] { options[name] = .text(value) }
+        for (name, value) in ["grid": "4", "baseline": "0", "num_roots": "5", "max_children": "0", "draw": "false"] {
+            options[name] = .text(value)
+        }
         let result = try MethodList.explain(
             "sag", model: model, feeds: [golden.input: x], target: Target(), options: options, control: Control())
         let report = try JSONDecoder().decode(Report.self, from: Data(result.manifest.utf8))
@@ -183,6 +186,7 @@ import Testing
         func manifest(_ batch: Int) throws -> NSDictionary {
             var options = Options()
             options["batch_size"] = .integer(batch)
+            options["draw"] = .integer(0)
             let result = try MethodList.explain(
                 "sag", model: model, feeds: [golden.input: x], target: Target(), options: options, control: Control())
             let members = try #require(try JSONSerialization.jsonObject(with: Data(result.manifest.utf8)) as? NSDictionary)
@@ -266,6 +270,28 @@ import Testing
         #expect(report.data.images[0].evaluations <= 40)
     }
 
+    @Test func drawingsShowEveryNode() throws {
+        let model = try PlantedModels.anyOf([[0, 4], [5, 7]])
+        let picture = try Tensor((0..<12 * 15 * 3).map { UInt8($0 % 251) }, [12, 15, 3])
+        let settings: [String: Options.Entry] = ["draw": .integer(1), "picture": .tensor(picture), "title": .text("a < \"b\"")]
+        let (result, report) = try explain(model, settings)
+        let drawing = try #require(result.tensors["drawing"])
+        #expect(drawing.type == .uint8 && drawing.shape.count == 3 && drawing.shape[2] == 3)
+        #expect(Set(try drawing.array(UInt8.self)).count > 20)
+        let nodes = report.data.images[0].nodes
+        let svg = try #require(result.tensors["svg"]).strings()[0], dot = try #require(result.tensors["dot"]).strings()[0]
+        // Each node's tile, and the whole image.
+        #expect(svg.components(separatedBy: "<use href=\"#photo\"").count == nodes.count + 2)
+        #expect(svg.contains("a &lt; &quot;b&quot;") && svg.contains("prefers-color-scheme:dark"))
+        #expect(dot.components(separatedBy: " -> ").count == report.data.images[0].edges.count + 1)
+        #expect(dot.contains(#"a < \"b\""#))
+        let dark = try #require(try explain(model, settings.merging(["theme": .text("dark")]) { $1 }).result.tensors["drawing"])
+        #expect(dark.shape == drawing.shape)
+        #expect(try dark.array(UInt8.self)[0] < 40 && drawing.array(UInt8.self)[0] > 240)
+        let both = try explain(model, ["draw": .integer(1), "tile_size": .integer(32)], x: PlantedModels.white(2)).result
+        #expect(both.tensors["drawing"]?.shape.first == 2 && both.tensors["svg"]?.shape == [2])
+    }
+
     @Test func badOptionsAreNamed() throws {
         let model = try PlantedModels.anyOf([[0]])
         func message(_ settings: [String: Options.Entry]) -> String {
@@ -277,6 +303,8 @@ import Testing
         #expect(message(["search": .text("exhaustive"), "max_evaluations": .integer(100)]).contains("lower candidates"))
         #expect(message(["baseline": .text("black")]).contains("input_mean"))
         #expect(message(["sub_explanations": .integer(1), "levels": .text("1.5")]).contains("between 0 and 1"))
+        let grey = try Tensor([UInt8](repeating: 0, count: 12), [3, 4])
+        #expect(message(["draw": .integer(1), "picture": .tensor(grey)]).contains("height x width x 3"))
         #expect(message(["ordering_map": .tensor(try Tensor([1, 2] as [Float], [1, 2]))]).contains("coarser"))
     }
 }
