@@ -80,10 +80,17 @@ package enum MetricList {
                         ? "\(name): there is nothing to judge: give an explanation, or the option 'map'"
                         : "\(name): the explanation has no map")
             }
-            guard map.shape.first == request.images || (map.shape.count == 2 && request.images == 1) else {
-                throw Failure.shape("\(name): the map is \(Shape.text(map.shape)), the input has \(request.images) images")
+            subject = Subject(
+                map: try Call.perImage(map, request.images, name), origin: given == nil ? explanation?.origin : nil)
+        }
+
+        /// With an entry for each image; one of height x width is that of the only image.
+        private static func perImage(_ map: Tensor, _ images: Int, _ name: String) throws -> Tensor {
+            let isBare = images == 1 && map.shape.count == 2 && map.shape[0] != 1
+            guard map.count > 0, map.shape.first == images || isBare else {
+                throw Failure.shape("\(name): the map is \(Shape.text(map.shape)), the input has \(images) images")
             }
-            subject = Subject(map: map, origin: given == nil ? explanation?.origin : nil)
+            return isBare ? try map.reshaped([1] + map.shape) : map
         }
     }
 }

@@ -94,6 +94,20 @@ import Testing
         #expect(message { try table.evaluate("pointing-game", ["boxes": .text("0,0,1,1")], map: table.contributions()) }.contains("images"))
     }
 
+    /// Maps of height x width belong to the only image; empty ones to none.
+    @Test func mapsWithoutAnImageAxis() throws {
+        let one = try LinearModel([1, 6, 8], images: 1)
+        let bare = try one.contributions().reshaped([6, 8])
+        for metric in MetricList.metrics.map({ $0.info }) where metric.needs == [.map] {
+            let name = metric.method.name
+            let value = try one.evaluate(name, map: bare).value, full = try one.evaluate(name, map: one.contributions()).value
+            #expect(abs(value - full) < 1e-9 || value.isNaN && full.isNaN, "\(name)")
+            for shape in [[0, 5], [0], [1, 0], [1, 1, 0, 3]] {
+                #expect(message { try one.evaluate(name, map: .zeros(.float32, shape)) }.contains("the map is"), "\(name) \(shape)")
+            }
+        }
+    }
+
     // MARK: Complexity
 
     @Test func onePlaceIsSparseAndSimple() throws {
