@@ -45,7 +45,7 @@ package enum MethodList {
 
     /// Explanations that are graphs of parts.
     private static let graph: [any Explainer.Type] = [
-        StructuredAttentionGraph.self,
+        StructuredAttentionGraph.self
     ]
 
     package static func find(_ name: String) throws -> any Explainer.Type {

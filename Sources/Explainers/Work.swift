@@ -33,7 +33,9 @@ extension Request {
 
     /// `evaluate(image:)` for so many versions of each image, `chunk` of them at a time.
     /// `images`: of so many, not all.
-    package func work(versions: Int, chunk: Int, gradient: Bool, rules: BackwardRules = .gradient, images count: Int? = nil) throws -> [Work] {
+    package func work(versions: Int, chunk: Int, gradient: Bool, rules: BackwardRules = .gradient, images count: Int? = nil) throws
+        -> [Work]
+    {
         guard versions > 0 else { return [] }
         let images = count ?? images
         let chunk = max(1, min(chunk, versions))
