@@ -62,8 +62,8 @@ package enum MethodList {
         let request = try Request(
             method: type.method, model: model, feeds: feeds, target: target, settings: settings, control: control)
         try request.checkFinite()
-        // What only asks for scores compares the image with a baseline, not its parts with one another.
-        if !type.method.needs.isEmpty { try request.checkImagesVary() }
+        // These compare parts of one image with one another, or with a blurred form of it.
+        if ["cam", "attention", "mask"].contains(type.method.family) { try request.checkImagesVary() }
         do {
             let findings = try type.init(settings).explain(request)
             return try Manifest(method: type.method, request: request, settings: settings).explanation(findings)

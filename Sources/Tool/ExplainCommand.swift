@@ -147,10 +147,17 @@ struct Job {
         return chosen
     }
 
+    /// --layer is meant for methods that look at one; the others have the option to attribute to another place than the input.
+    private static func layers(_ layer: String, of chosen: [Method]) -> [Setting] {
+        let looking = chosen.filter { $0.needs.contains("layer") }
+        return looking.isEmpty
+            ? [Setting(name: "layer", value: layer)] : looking.map { Setting(method: $0.name, name: "layer", value: layer) }
+    }
+
     private static func assigned(_ chosen: [Method], _ settings: [String], layer: String?) throws -> [Job] {
         let all =
             try settings.map { try Setting($0, among: chosen) }
-            + (layer.map { [Setting(name: "layer", value: $0)] } ?? [])
+            + (layer.map { layers($0, of: chosen) } ?? [])
         for setting in all where !chosen.contains(where: setting.concerns) {
             let options = Set(
                 chosen.filter { (setting.method ?? $0.name) == $0.name }.flatMap {
@@ -174,7 +181,8 @@ private struct Setting {
     let name: String
     let value: String
 
-    init(name: String, value: String) {
+    init(method: String? = nil, name: String, value: String) {
+        self.method = method
         self.name = name
         self.value = value
     }

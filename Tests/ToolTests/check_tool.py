@@ -136,9 +136,8 @@ class GeneralTest(ToolTest):
         self.assertIn("grad-cam", names)
         listed = self.tool("methods").out
         for method in methods:
-            self.assertEqual(
-                set(method), {"name", "family", "kind", "summary", "needs", "reference", "parameters"}
-            )
+            judges = {"direction", "range"} if method["kind"] == "metric" else set()
+            self.assertEqual(set(method), {"name", "family", "kind", "summary", "needs", "reference", "parameters"} | judges)
             self.assertIn(method["name"], listed)
         self.assertEqual(self.json("methods", "grad-cam"), methods[names.index("grad-cam")])
         described = self.tool("methods", "smoothgrad").out
@@ -427,7 +426,8 @@ class ExplainTest(ToolTest):
         self.assertEqual((page.links, page.wordless), ([], []))
         self.assertEqual(len(set(page.identifiers)), len(page.identifiers))
         explained = json.loads((self.folder / "out" / "manifest.json").read_text())["images"]
-        self.assertEqual(page.images, sum("files" in e for image in explained for e in image["explanations"]))
+        files = [e["files"] for image in explained for e in image["explanations"] if "files" in e]
+        self.assertEqual(page.images, len(files) + sum("svg" in names for names in files))
         self.assertNotRegex(text, r"https?://|@import|url\((?!data:)")
         self.assertIn("&lt;b&gt; &amp; &#39;c&#39;", text)
         self.assertNotIn("<b>", re.sub(r"<b>[\d.]+ %</b>", "", text))

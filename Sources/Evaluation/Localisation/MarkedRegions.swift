@@ -71,7 +71,9 @@ struct MarkedRegions {
     }
 
     private mutating func fill(_ image: Int, _ box: [Double]) {
-        func clamped(_ value: Double, _ limit: Int) -> Int { min(max(Int(value.rounded(.down)), 0), limit) }
+        func clamped(_ value: Double, _ limit: Int) -> Int {
+            value.isNaN ? 0 : Int(min(max(value.rounded(.down), 0), Double(limit)))
+        }
         let left = clamped(box[0], surface.width), right = clamped(box[2].rounded(.up), surface.width)
         let top = clamped(box[1], surface.height), bottom = clamped(box[3].rounded(.up), surface.height)
         guard left < right, top < bottom else { return }

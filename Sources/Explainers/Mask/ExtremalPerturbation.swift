@@ -125,6 +125,9 @@ struct ExtremalPerturbation: Explainer {
                     climb.velocities[index][i] = momentum * climb.velocities[index][i] + (1 - momentum) * gradient[i]
                 }
             }
+            guard climb.velocities[index].allSatisfy(\.isFinite) else {
+                throw Failure.invalid("the mask has left all bounds: option 'area_weight', 'area_growth' or 'learning_rate' is too large")
+            }
             for i in gradient.indices {
                 let moved = Double(climb.lattices[index][i]) + rate * climb.velocities[index][i]
                 climb.lattices[index][i] = Float(min(max(moved, 0), 1))

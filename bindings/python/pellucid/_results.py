@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import weakref
 from typing import Any, Dict, List, Sequence
 
@@ -33,6 +32,8 @@ class Result:
 
     def data(self) -> Dict[str, Any]:
         """The manifest."""
+        import json  # Of no use until something was explained.
+
         found: Dict[str, Any] = json.loads(text(library().pellucid_result_json(self.handle)) or "{}")
         return found
 
