@@ -136,8 +136,9 @@ class GeneralTest(ToolTest):
         self.assertIn("grad-cam", names)
         listed = self.tool("methods").out
         for method in methods:
-            judges = {"direction", "range"} if method["kind"] == "metric" else set()
-            self.assertEqual(set(method), {"name", "family", "kind", "summary", "needs", "reference", "parameters"} | judges)
+            expected = {"name", "family", "kind", "summary", "needs", "reference", "direction", "range", "parameters"}
+            self.assertEqual(set(method), expected)
+            self.assertEqual(method["direction"] is None, method["kind"] == "explainer")
             self.assertIn(method["name"], listed)
         self.assertEqual(self.json("methods", "grad-cam"), methods[names.index("grad-cam")])
         described = self.tool("methods", "smoothgrad").out
