@@ -8,7 +8,6 @@ names an ONNX file of one (the published pictures are of a ViT-S/14); without it
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 
@@ -45,34 +44,35 @@ def options(method, name):
     return chosen
 
 
-def make(name, method, model, preset, record):
+def make(name, method, model, preset):
     for photo, file in PHOTOS.items():
         start = time.perf_counter()
         found = model.explain(name, FIXTURES / "images" / file, preprocess=preset, seed=1, **options(method, name))
         seconds = time.perf_counter() - start
         found.save(HERE / f"{name}-{photo}.jpg")
-        if "drawing" in found.tensors:
+        if "drawing" in found.tensors and photo == "cat":
             pellucid.image.Picture(found.tensors["drawing"]).save(HERE / f"{name}-{photo}-drawing.png")
-        record[name] = {"seconds": round(seconds, 2), "forwards": found.data["forwards"], "backwards": found.data["backwards"]}
         print(f"{name:26} {photo:10} {seconds:7.2f} s  {found.warnings or ''}", flush=True)
 
 
-def page(methods, record):
+def page(methods, models):
     lines = [
         "# Gallery", "",
         "<!-- Written by docs/gallery/make.py; not edited by hand. -->", "",
         "Each method with its defaults (channels summed, colours of the overlay) on photos of the test fixtures, explained for the network's",
         "best class by EfficientNet-Lite0; methods that look at attention, by a ViT-S/14. Red speaks for the class; in maps with a sign blue",
-        "speaks against it. Images run forward and backward are those of one photo.", "",
+        "speaks against it. Behind the pictures: how many images run forward and backward for one photo, at most.", "",
     ]
     for family, title in FAMILIES.items():
         lines += [f"## {title}", "", "| method | " + " | ".join(PHOTOS) + " | forward | backward |", "|---" * (len(PHOTOS) + 3) + "|"]
         for name, method in methods.items():
-            if method.family != family or not (HERE / f"{name}-cat.jpg").exists():
+            if method.family != family or not all((HERE / f"{name}-{photo}.jpg").exists() for photo in PHOTOS):
                 continue
+            model, preset = models(method)
             pictures = " | ".join(f"![{name} on {photo}](gallery/{name}-{photo}.jpg)" for photo in PHOTOS)
-            cost = record.get(name, {})
-            lines.append(f"| [{name}](methods/{name}.md) | {pictures} | {cost.get('forwards', '')} | {cost.get('backwards', '')} |")
+            cost = model and model.cost(name, FIXTURES / "images" / PHOTOS["cat"], preprocess=preset, **options(method, name))
+            counts = f"{cost.forwards} | {cost.backwards}" if cost else " | "
+            lines.append(f"| [{name}](methods/{name}.md) | {pictures} | {counts} |")
         lines.append("")
         if (HERE / "sag-cat-drawing.png").exists() and family == "graph":
             lines += ["The graph itself, drawn by the library:", "", "![Structured attention graph](gallery/sag-cat-drawing.png)", ""]
@@ -87,16 +87,17 @@ def main():
     cnn = pellucid.load(FIXTURES / "models" / "efficientnet_lite0.onnx")
     vit = pellucid.load(arguments.vit) if arguments.vit else None
     methods = {name: method for name, method in pellucid.methods().items() if method.kind == "explainer"}
-    costs = HERE / "costs.json"
-    record = json.loads(costs.read_text()) if costs.exists() else {}
+
+    def models(method):
+        return (vit, "imagenet") if "attention" in method.needs else (cnn, "lite")
+
     for name, method in methods.items():
         if (arguments.methods and name not in arguments.methods) or (name in SETTINGS and SETTINGS[name] is None):
             continue
-        model, preset = (vit, "imagenet") if "attention" in method.needs else (cnn, "lite")
+        model, preset = models(method)
         if model is not None:
-            make(name, method, model, preset, record)
-    costs.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
-    page(methods, record)
+            make(name, method, model, preset)
+    page(methods, models)
 
 
 if __name__ == "__main__":
